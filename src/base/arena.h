@@ -1,0 +1,71 @@
+/* An arena: memory taken piece by piece and given back all at once.
+ *
+ * It hands out memory from the top of a block downwards, so an allocation is a subtraction and a
+ * mask, and the message encoder, which writes from the last byte to the first, lays its output
+ * straight into it. Blocks come from malloc and double in size; running out of memory ends the
+ * process. With a limit set, an allocation past it gives NULL instead: that is how a decoder
+ * bounds what a peer can make it allocate.
+ *
+ * One thread uses an arena at a time. */
+#pragma once
+
+#include "base/span.h"
+
+#define ARENA_ALIGN 8
+
+typedef struct ArenaBlock ArenaBlock;
+
+typedef struct Arena {
+    char *floor;        /* lowest usable address of the current block */
+    char *top;          /* the next allocation ends here */
+    ArenaBlock *blocks; /* current block first */
+    size_t taken; /* bytes in all blocks obtained since the last reset, the kept one included */
+    size_t limit; /* bound on `taken` beyond which allocations fail; 0 = none */
+} Arena;
+
+/* An arena needs no initialiser beyond zeroes: Arena a = {0}; */
+
+/* Gives everything back but the largest block, which is kept for the next round. */
+void arena_reset(Arena *arena);
+
+/* Gives everything back; the arena may be used again. */
+void arena_done(Arena *arena);
+
+/* The part of arena_alloc and arena_reserve that needs a new block. */
+void *arena_alloc_slow(Arena *arena, size_t size);
+bool arena_reserve_slow(Arena *arena, size_t size);
+
+/* `size` bytes, not initialised, aligned to ARENA_ALIGN; NULL only when the arena's limit is
+ * reached. */
+static inline void *arena_alloc(Arena *arena, size_t size) {
+    if (__builtin_expect((size_t)(arena->top - arena->floor) < size + ARENA_ALIGN, 0))
+        return arena_alloc_slow(arena, size);
+    arena->top = (char *)((uintptr_t)(arena->top - size) & ~(uintptr_t)(ARENA_ALIGN - 1));
+    return arena->top;
+}
+
+/* Likewise, filled with zeroes. */
+static inline void *arena_zalloc(Arena *arena, size_t size) {
+    void *memory = arena_alloc(arena, size);
+    return memory ? memset(memory, 0, size) : NULL;
+}
+
+/* Makes sure that `size` bytes can be taken from the current block: afterwards top - floor >=
+ * size. False only when the limit is reached. For writers that fill memory downwards from `top`
+ * and then call arena_take. */
+static inline bool arena_reserve(Arena *arena, size_t size) {
+    return (size_t)(arena->top - arena->floor) >= size || arena_reserve_slow(arena, size);
+}
+
+/* Keeps all bytes from `start` (which lies between floor and top) as allocated. Alignment is
+ * restored by the next arena_alloc. */
+static inline void arena_take(Arena *arena, char *start) {
+    arena->top = start;
+}
+
+/* A copy of the bytes that lives as long as the arena; the empty Span {NULL,0} when the limit is
+ * reached. */
+Span arena_copy(Arena *arena, Span bytes);
+
+/* A NUL-terminated copy. */
+char *arena_text(Arena *arena, Span text);

@@ -1,0 +1,27 @@
+/* Time as numbers. Durations and instants are nanoseconds in 64 bits; an instant counts either
+ * from the Unix epoch (wall time) or from an arbitrary start (monotonic time), never both. Who
+ * needs the time gets it as an argument; only the World of src/os and the logger read a clock. */
+#pragma once
+
+#include "base/buf.h"
+
+typedef int64_t Nanos;
+
+#define NANOS_PER_MICRO  INT64_C(1000)
+#define NANOS_PER_MILLI  INT64_C(1000000)
+#define NANOS_PER_SECOND INT64_C(1000000000)
+
+Nanos clock_wall(void);
+Nanos clock_monotonic(void);
+
+/* RFC 3339 in UTC, for years 0001 to 9999: seconds since the Unix epoch plus 0 to 999,999,999
+ * ns. The fraction is written with `digits` 0, 3, 6 or 9 digits; -1 chooses the fewest of these
+ * that lose nothing. Room: RFC3339_MAX bytes. */
+#define RFC3339_MAX         40
+#define RFC3339_SECONDS_MIN INT64_C(-62135596800) /* 0001-01-01T00:00:00Z */
+#define RFC3339_SECONDS_MAX INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
+size_t format_rfc3339(char *out, int64_t seconds, int32_t nanos, int digits);
+
+/* Reads a whole Span: "1972-01-01T10:00:20.021Z" or with an offset "-05:30"; 0 to 9 digits of
+ * fraction. */
+bool parse_rfc3339(Span text, int64_t *ret_seconds, int32_t *ret_nanos);
