@@ -15,12 +15,35 @@ typedef enum WireType {
 } WireType;
 
 #define WIRE_VARINT_MAX  10
+#define WIRE_TAG_MAX     5
 #define WIRE_NUMBER_MAX  ((1u << 29) - 1)
 #define WIRE_MESSAGE_MAX ((size_t)INT32_MAX) /* protobuf's own bound on one message */
+#define WIRE_DEPTH_MAX   100                 /* protobuf's usual bound on nesting */
 
-/* Reads a varint at *at (not past end) and moves *at behind it. False, *at unmoved, when it is
- * cut short or longer than ten bytes. */
-bool wire_varint(const char **at, const char *end, uint64_t *ret);
+/* Why bytes are not what they should be; WIRE_FINE is zero. */
+typedef enum WireFault {
+    WIRE_FINE,
+    WIRE_CUT_SHORT,   /* they end too early, a length reaches past the end */
+    WIRE_LONG_VARINT, /* a varint of more than 10 bytes, a tag of more than 5 */
+    WIRE_BAD_NUMBER,  /* a field number of 0 or past WIRE_NUMBER_MAX */
+    WIRE_BAD_TYPE,    /* wire type 6 or 7 */
+    WIRE_BAD_GROUP,   /* the end of a group that has not begun, or of another one */
+    WIRE_TOO_DEEP,    /* groups nested deeper than allowed */
+} WireFault;
+
+/* The fault in words, for people: "varint longer than 10 bytes". */
+const char *wire_fault_text(WireFault fault);
+
+/* Reads a varint at *at (not past end) and moves *at behind it; on a fault *at is unmoved. Bits
+ * past the 64th are dropped, as protobuf does. */
+WireFault wire_varint(const char **at, const char *end, uint64_t *ret);
+
+/* Likewise a tag: a field number in range and a wire type that exists. */
+WireFault wire_tag(const char **at, const char *end, uint32_t *ret);
+
+/* Moves *at behind the value that follows `tag`; a group is skipped with all that is in it and
+ * its end tag, and may nest `depth` levels. On a fault *at is where the fault lies. */
+WireFault wire_skip(const char **at, const char *end, uint32_t tag, uint32_t depth);
 
 /* Bytes that a varint takes. */
 static inline size_t wire_varint_size(uint64_t value) {
@@ -45,7 +68,7 @@ static inline uint64_t wire_zigzag(int64_t value) {
  *     if (r.failed) … */
 typedef struct WireReader {
     const char *at, *end, *begin;
-    bool failed;
+    WireFault failed;
 } WireReader;
 
 typedef struct WireField {
@@ -57,9 +80,10 @@ typedef struct WireField {
 } WireField;
 
 static inline WireReader wire_reader(Span message) {
-    return (WireReader){message.ptr, message.ptr + message.len, message.ptr, false};
+    return (WireReader){message.ptr, message.ptr + message.len, message.ptr, WIRE_FINE};
 }
 
 /* The next field; false at the end, or with reader->failed set when the bytes are malformed (at
- * reader->at - begin). A group's content is skipped as one field, nested to at most 100 levels. */
+ * reader->at - begin). A group's content is skipped as one field, nested to at most WIRE_DEPTH_MAX
+ * levels. */
 bool wire_next(WireReader *reader, WireField *ret);
