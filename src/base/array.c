@@ -1,0 +1,32 @@
+#include "base/array.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+#define ARRAY_MIN 8
+
+typedef ARRAY(void) AnyArray;
+
+void array_grow(void *array, size_t size, size_t more) {
+    AnyArray *any = array;
+    size_t wanted, bytes;
+    if (__builtin_add_overflow(any->count, more, &wanted))
+        out_of_memory();
+    if (wanted <= any->capacity)
+        return;
+    size_t capacity = any->capacity < ARRAY_MIN ? ARRAY_MIN : any->capacity;
+    while (capacity < wanted)
+        capacity = capacity > SIZE_MAX / 2 ? wanted : capacity * 2;
+    if (__builtin_mul_overflow(capacity, size, &bytes))
+        out_of_memory();
+    any->items = xrealloc(any->items, bytes);
+    any->capacity = capacity;
+}
+
+void array_done_(void *array) {
+    AnyArray *any = array;
+    free(any->items);
+    *any = (AnyArray){0};
+}
