@@ -22,7 +22,7 @@ typedef struct Span {
 #define SPAN_ARGS(span) (int)(span).len, (span).ptr
 
 static inline Span span(const void *ptr, size_t len) {
-    return (Span){ptr, len};
+    return (Span){(const char *)ptr, len};
 }
 
 /* The text of a NUL-terminated string; NULL gives the empty Span. */

@@ -36,8 +36,10 @@ bool parse_u64(Span text, uint64_t *ret);
 bool parse_double(Span text, double *ret);
 
 /* Base64 (RFC 4648). Encoding: the standard or the URL-safe alphabet, padded or not. Decoding
- * takes both alphabets, padding optional, and refuses anything else. `out` of base64_decode has
- * room for BASE64_DECODED_MAX(len) bytes. */
+ * takes both alphabets, padding whole or absent, and refuses anything else; bits of the last
+ * character that no byte needs are ignored, as other decoders do. `out` of base64_encode has room
+ * for BASE64_ENCODED_MAX(len) bytes, that of base64_decode for BASE64_DECODED_MAX(len); the
+ * content of the latter is undefined after a failure. */
 #define BASE64_ENCODED_MAX(len) (((len) + 2) / 3 * 4)
 #define BASE64_DECODED_MAX(len) ((len) / 4 * 3 + 3)
 size_t base64_encode(char *out, Span bytes, bool url_safe, bool padded);
