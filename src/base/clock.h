@@ -23,5 +23,6 @@ Nanos clock_monotonic(void);
 size_t format_rfc3339(char *out, int64_t seconds, int32_t nanos, int digits);
 
 /* Reads a whole Span: "1972-01-01T10:00:20.021Z" or with an offset "-05:30"; 0 to 9 digits of
- * fraction. */
+ * fraction. 'T' and 'Z' are capitals, and there are no leap seconds, as protobuf's JSON demands.
+ * False also when the instant lies outside the years 0001 to 9999. */
 bool parse_rfc3339(Span text, int64_t *ret_seconds, int32_t *ret_nanos);

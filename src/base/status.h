@@ -47,7 +47,7 @@ static inline Status status_ok(void) {
     return (Status){0};
 }
 
-/* A Status whose message is formatted into the arena. */
+/* A Status whose message is formatted into the arena, which has no limit. */
 Status status_make(Arena *arena, StatusCode code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
