@@ -80,6 +80,8 @@ struct SchemaField {
     };
     const char *name;      /* as in the .proto file */
     const char *json_name; /* lowerCamelCase, or json_name of the file */
+    uint16_t name_len;     /* strlen of the two, so that JSON need not count */
+    uint16_t json_name_len;
 };
 
 static inline uint32_t schema_number(const SchemaField *field) {
@@ -125,6 +127,7 @@ struct SchemaMessage {
 
 typedef struct SchemaEnumValue {
     int32_t number;
+    uint32_t name_len; /* strlen of it */
     const char *name;
 } SchemaEnumValue;
 
