@@ -63,7 +63,10 @@ void log_write(LogLevel level, const char *message, const LogField *fields, size
 #define log_warn(message, ...)  LOG_AT_(LOG_WARN, message, ##__VA_ARGS__)
 #define log_error(message, ...) LOG_AT_(LOG_ERROR, message, ##__VA_ARGS__)
 
-/* The record as a line with its newline, without writing it: the pure core of log_write, for
- * tests. */
+/* The record as a line with its newline, without writing it: the core of log_write, for tests.
+ * People's form: `12:34:56.789 INFO  message key=value`, in local time, values quoted where they
+ * are not one plain word. JSON: {"time":"2026-01-02T03:04:05.678901Z","level":"info","message":…,
+ * "key":…}, valid whatever the bytes: those that are not UTF-8 are replaced by U+FFFD, and NaN
+ * and infinities are strings, as in protobuf's JSON. `wall` is not before 1970. */
 void log_format(Buf *out, LogForm form, Nanos wall, LogLevel level, const char *message,
                 const LogField *fields, size_t count);

@@ -15,10 +15,10 @@
 typedef Span MapKey(const void *item);
 
 typedef struct Map {
-    int8_t *control;
+    size_t count;    /* of items; the other members are the map's own */
+    int8_t *control; /* a byte per slot, behind the slots; NULL before the first item */
     void **slots;
-    size_t count;
-    size_t free; /* inserts left before it grows */
+    size_t free; /* empty slots that may be filled before it grows */
     size_t mask; /* slots - 1 */
     uint64_t seed;
     MapKey *key;
@@ -39,5 +39,6 @@ void *map_remove(Map *map, Span key);
  * item is allowed, adding not. */
 void *map_next(const Map *map, size_t *at);
 
-/* Makes room for `count` items in all, so that filling the map does not grow it step by step. */
+/* Makes room for `count` items in all, so that filling the map does not grow it step by step. A
+ * map gives memory back only by map_done. */
 void map_reserve(Map *map, size_t count);
