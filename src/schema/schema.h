@@ -23,6 +23,10 @@
 
 #include "base/span.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct SchemaFile SchemaFile;
 typedef struct SchemaMessage SchemaMessage;
 typedef struct SchemaEnum SchemaEnum;
@@ -116,9 +120,10 @@ struct SchemaMessage {
     bool has_required; /* it, or a message below it, has required fields */
     uint8_t name_bits; /* name_slots has 1 << name_bits slots */
     uint16_t oneof_count;
-    const uint16_t *
-        name_slots; /* open addressing by schema_name_hash: index of a field + 1, 0 = empty; every field stands
-                                   under its name and, where it differs, its json_name */
+    /* Open addressing by schema_name_hash, linear probing: index of a field + 1, 0 = empty. Every
+     * field stands under its name and, where it differs, its json_name. NULL in the hand-made
+     * tables of descriptor.c. Who looks a name up calls schema_field_by_name. */
+    const uint16_t *name_slots;
     const SchemaOneof *oneofs;
     const void *initial;   /* image of a new message; NULL = zeroes */
     const char *full_name; /* "runtime.v1.LogEntry" */
@@ -191,8 +196,8 @@ struct SchemaFile {
     const char *package; /* "runtime.v1" */
     Span descriptor; /* serialised google.protobuf.FileDescriptorProto, without source positions */
     const SchemaFile *const *dependencies;
-    const SchemaMessage *const
-        *messages; /* all of them, nested ones too, in the order of the file */
+    /* All of them, nested ones too, in the order of the file. */
+    const SchemaMessage *const *messages;
     const SchemaEnum *const *enums;
     const SchemaService *const *services;
     uint16_t dependency_count, message_count, enum_count, service_count;
@@ -245,10 +250,16 @@ static inline void *schema_at(const void *message, const SchemaField *field) {
 /* What was wrong with a message, where. Filled in on failure only. */
 typedef struct SchemaError {
     size_t offset; /* byte of the input at which it was noticed */
-    char path
-        [192]; /* "services[3].metrics.cpu_percent"; "" for the message itself; cut from the left when too long */
+    /* "services[3].metrics.cpu_percent"; "" for the message itself; cut from the left when too
+     * long. */
+    char path[192];
     char reason[160]; /* "varint longer than 10 bytes" */
 } SchemaError;
 
-/* "services[3].metrics: varint longer than 10 bytes (at byte 812)" */
+/* "services[3].metrics: varint longer than 10 bytes (at byte 812)"; returns the length of the
+ * whole text and cuts it when `room` is too small, as snprintf does. */
 size_t schema_error_format(const SchemaError *error, char *out, size_t room);
+
+#ifdef __cplusplus
+}
+#endif

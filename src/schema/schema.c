@@ -1,0 +1,137 @@
+#include "schema/schema.h"
+
+static size_t scalar_size(uint8_t type) {
+    switch ((SchemaType)type) {
+    case SCHEMA_BOOL:
+        return sizeof(bool);
+    case SCHEMA_FLOAT:
+    case SCHEMA_INT32:
+    case SCHEMA_UINT32:
+    case SCHEMA_SINT32:
+    case SCHEMA_FIXED32:
+    case SCHEMA_SFIXED32:
+    case SCHEMA_ENUM:
+        return 4;
+    case SCHEMA_STRING:
+    case SCHEMA_BYTES:
+        return sizeof(Span);
+    default: /* 64-bit numbers, and the pointer to a message */
+        return 8;
+    }
+}
+
+static bool is_message(const SchemaField *field) {
+    return field->type == SCHEMA_MESSAGE || field->type == SCHEMA_GROUP;
+}
+
+size_t schema_element_size(const SchemaField *field) {
+    if (field->shape != SCHEMA_SINGULAR && is_message(field))
+        return field->message->size;
+    return scalar_size(field->type);
+}
+
+const SchemaField *schema_field_by_number(const SchemaMessage *type, uint32_t number) {
+    if (number - 1 < type->dense)
+        return &type->fields[number - 1];
+    size_t low = type->dense, high = type->field_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        uint32_t at = schema_number(&type->fields[middle]);
+        if (at == number)
+            return &type->fields[middle];
+        if (at < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
+uint32_t schema_name_hash(Span name) {
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < name.len; i++)
+        hash = (hash ^ (uint8_t)name.ptr[i]) * 16777619u;
+    return hash;
+}
+
+static bool same(const char *text, Span name) {
+    return strncmp(text, name.ptr, name.len) == 0 && text[name.len] == '\0';
+}
+
+static bool has_name(const SchemaField *field, Span name) {
+    return same(field->name, name) || same(field->json_name, name);
+}
+
+const SchemaField *schema_field_by_name(const SchemaMessage *type, Span name) {
+    if (name.len == 0)
+        return NULL;
+    if (!type->name_slots) {
+        for (size_t i = 0; i < type->field_count; i++)
+            if (has_name(&type->fields[i], name))
+                return &type->fields[i];
+        return NULL;
+    }
+    uint32_t mask = (1u << type->name_bits) - 1;
+    for (uint32_t at = schema_name_hash(name) & mask; type->name_slots[at]; at = (at + 1) & mask) {
+        const SchemaField *field = &type->fields[type->name_slots[at] - 1];
+        if (has_name(field, name))
+            return field;
+    }
+    return NULL;
+}
+
+const char *schema_enum_name(const SchemaEnum *type, int32_t number) {
+    size_t low = 0, high = type->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (type->values[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < type->count && type->values[low].number == number;
+    return found ? type->values[low].name : NULL;
+}
+
+bool schema_enum_number(const SchemaEnum *type, Span name, int32_t *ret) {
+    size_t low = 0, high = type->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        const SchemaEnumValue *value = &type->values[type->by_name[middle]];
+        int order = span_compare(span_of(value->name), name);
+        if (order == 0) {
+            *ret = value->number;
+            return true;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+bool schema_field_is_set(const void *message, const SchemaField *field) {
+    const char *base = message;
+    const void *value = base + field->offset;
+    if (field->shape != SCHEMA_SINGULAR)
+        return ((const SchemaArray *)value)->count != 0;
+    if (field->flags & SCHEMA_ONEOF_MEMBER)
+        return *(const int32_t *)(base + field->presence) == (int32_t)schema_number(field);
+    if (field->flags & SCHEMA_HAS)
+        return *(const bool *)(base + field->presence);
+    switch ((SchemaType)field->type) {
+    case SCHEMA_BOOL:
+        return *(const bool *)value;
+    case SCHEMA_STRING:
+    case SCHEMA_BYTES:
+        return ((const Span *)value)->len != 0;
+    case SCHEMA_MESSAGE:
+    case SCHEMA_GROUP:
+        return *(void *const *)value != NULL;
+    default: /* by its bits, so that -0.0 is not the empty 0.0 */
+        return scalar_size(field->type) == 4 ? *(const uint32_t *)value != 0
+                                             : *(const uint64_t *)value != 0;
+    }
+}
