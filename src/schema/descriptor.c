@@ -4,9 +4,12 @@
 
 /* One field of the struct T, which is defined anew before each table. */
 #define FIELD(number, wire, kind, member, json, ...)                                               \
+    NAMED_FIELD(number, wire, kind, member, #member, json, __VA_ARGS__)
+#define NAMED_FIELD(number, wire, kind, member, proto, json, ...)                                  \
     {                                                                                              \
         .tag = (number) << 3 | (wire), .offset = offsetof(T, member), .type = SCHEMA_##kind,       \
-        .name = #member, .json_name = json, __VA_ARGS__                                            \
+        .name = proto, .name_len = sizeof proto - 1, .json_name = json,                            \
+        .json_name_len = sizeof json - 1, __VA_ARGS__                                              \
     }
 #define PRESENCE(member) .flags = SCHEMA_HAS, .presence = offsetof(T, has_##member)
 #define REPEATED         .shape = SCHEMA_REPEATED_FIELD
@@ -36,6 +39,9 @@
         .full_name = name, __VA_ARGS__                                                             \
     }
 
+#define VALUE(number, name)                                                                        \
+    { number, sizeof name - 1, name }
+
 #define T PbFieldOptions
 static const SchemaField field_options[] = {
     VARINT(2, BOOL, packed, "packed"),
@@ -45,11 +51,12 @@ const SchemaMessage PbFieldOptions_type = TABLE("google.protobuf.FieldOptions", 
 #undef T
 
 static const SchemaEnumValue type_values[] = {
-    {1, "TYPE_DOUBLE"},  {2, "TYPE_FLOAT"},   {3, "TYPE_INT64"},     {4, "TYPE_UINT64"},
-    {5, "TYPE_INT32"},   {6, "TYPE_FIXED64"}, {7, "TYPE_FIXED32"},   {8, "TYPE_BOOL"},
-    {9, "TYPE_STRING"},  {10, "TYPE_GROUP"},  {11, "TYPE_MESSAGE"},  {12, "TYPE_BYTES"},
-    {13, "TYPE_UINT32"}, {14, "TYPE_ENUM"},   {15, "TYPE_SFIXED32"}, {16, "TYPE_SFIXED64"},
-    {17, "TYPE_SINT32"}, {18, "TYPE_SINT64"},
+    VALUE(1, "TYPE_DOUBLE"),    VALUE(2, "TYPE_FLOAT"),    VALUE(3, "TYPE_INT64"),
+    VALUE(4, "TYPE_UINT64"),    VALUE(5, "TYPE_INT32"),    VALUE(6, "TYPE_FIXED64"),
+    VALUE(7, "TYPE_FIXED32"),   VALUE(8, "TYPE_BOOL"),     VALUE(9, "TYPE_STRING"),
+    VALUE(10, "TYPE_GROUP"),    VALUE(11, "TYPE_MESSAGE"), VALUE(12, "TYPE_BYTES"),
+    VALUE(13, "TYPE_UINT32"),   VALUE(14, "TYPE_ENUM"),    VALUE(15, "TYPE_SFIXED32"),
+    VALUE(16, "TYPE_SFIXED64"), VALUE(17, "TYPE_SINT32"),  VALUE(18, "TYPE_SINT64"),
 };
 static const SchemaEnum type_enum = {
     .values = type_values,
@@ -61,9 +68,9 @@ static const SchemaEnum type_enum = {
 };
 
 static const SchemaEnumValue label_values[] = {
-    {1, "LABEL_OPTIONAL"},
-    {2, "LABEL_REQUIRED"},
-    {3, "LABEL_REPEATED"},
+    VALUE(1, "LABEL_OPTIONAL"),
+    VALUE(2, "LABEL_REQUIRED"),
+    VALUE(3, "LABEL_REPEATED"),
 };
 static const SchemaEnum label_enum = {
     .values = label_values,
@@ -144,9 +151,9 @@ const SchemaMessage PbDescriptorProto_type =
 #undef T
 
 static const SchemaEnumValue idempotency_values[] = {
-    {0, "IDEMPOTENCY_UNKNOWN"},
-    {1, "NO_SIDE_EFFECTS"},
-    {2, "IDEMPOTENT"},
+    VALUE(0, "IDEMPOTENCY_UNKNOWN"),
+    VALUE(1, "NO_SIDE_EFFECTS"),
+    VALUE(2, "IDEMPOTENT"),
 };
 static const SchemaEnum idempotency_enum = {
     .values = idempotency_values,
@@ -266,21 +273,20 @@ const SchemaMessage PbCustomHttpPattern_type =
 #undef T
 
 #define T PbHttpRule
-#define PATTERN(number, member, proto_name)                                                        \
-    {                                                                                              \
-        .tag = (number) << 3 | WIRE_BYTES, .offset = offsetof(T, member),                          \
-        .presence = offsetof(T, which_pattern), .type = SCHEMA_STRING,                             \
-        .flags = SCHEMA_ONEOF_MEMBER | SCHEMA_UTF8, .name = proto_name, .json_name = proto_name    \
-    }
+#define PATTERN(number, kind, member, proto, ...)                                                  \
+    NAMED_FIELD(number, WIRE_BYTES, kind, member, proto, proto,                                    \
+                .presence = offsetof(T, which_pattern), __VA_ARGS__)
+#define PATTERN_TEXT(number, member, proto)                                                        \
+    PATTERN(number, STRING, member, proto, .flags = SCHEMA_ONEOF_MEMBER | SCHEMA_UTF8)
 static const SchemaField http_rule[] = {
-    PATTERN(2, get, "get"),
-    PATTERN(3, put, "put"),
-    PATTERN(4, post, "post"),
-    PATTERN(5, delete_, "delete"),
-    PATTERN(6, patch, "patch"),
+    PATTERN_TEXT(2, get, "get"),
+    PATTERN_TEXT(3, put, "put"),
+    PATTERN_TEXT(4, post, "post"),
+    PATTERN_TEXT(5, delete_, "delete"),
+    PATTERN_TEXT(6, patch, "patch"),
     TEXT(7, body, "body"),
-    FIELD(8, WIRE_BYTES, MESSAGE, custom, "custom", .flags = SCHEMA_ONEOF_MEMBER,
-          .presence = offsetof(T, which_pattern), .message = &PbCustomHttpPattern_type),
+    PATTERN(8, MESSAGE, custom, "custom", .flags = SCHEMA_ONEOF_MEMBER,
+            .message = &PbCustomHttpPattern_type),
     MESSAGES(11, additional_bindings, "additionalBindings", PbHttpRule_type),
     TEXT(12, response_body, "responseBody"),
 };

@@ -55,17 +55,12 @@ uint32_t schema_name_hash(Span name) {
     return hash;
 }
 
-static bool same(const char *text, Span name) {
-    return strncmp(text, name.ptr, name.len) == 0 && text[name.len] == '\0';
-}
-
 static bool has_name(const SchemaField *field, Span name) {
-    return same(field->name, name) || same(field->json_name, name);
+    return span_equal(span(field->name, field->name_len), name) ||
+           span_equal(span(field->json_name, field->json_name_len), name);
 }
 
 const SchemaField *schema_field_by_name(const SchemaMessage *type, Span name) {
-    if (name.len == 0)
-        return NULL;
     if (!type->name_slots) {
         for (size_t i = 0; i < type->field_count; i++)
             if (has_name(&type->fields[i], name))
@@ -99,7 +94,7 @@ bool schema_enum_number(const SchemaEnum *type, Span name, int32_t *ret) {
     while (low < high) {
         size_t middle = (low + high) / 2;
         const SchemaEnumValue *value = &type->values[type->by_name[middle]];
-        int order = span_compare(span_of(value->name), name);
+        int order = span_compare(span(value->name, value->name_len), name);
         if (order == 0) {
             *ret = value->number;
             return true;
