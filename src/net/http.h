@@ -37,6 +37,7 @@ typedef enum HttpCode {
     HTTP_REFUSED_STREAM = 7,
     HTTP_CANCEL = 8,
     HTTP_ENHANCE_YOUR_CALM = 11,
+    HTTP_INADEQUATE_SECURITY = 12,
 } HttpCode;
 
 typedef struct HttpExchange HttpExchange;

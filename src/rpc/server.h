@@ -13,18 +13,8 @@
 #pragma once
 
 #include "rpc/call.h"
+#include "rpc/compress.h"
 #include "schema/pool.h"
-
-/* Compressions, in the order of our preference when we choose. */
-typedef enum RpcCompression {
-    RPC_IDENTITY,
-    RPC_GZIP,
-    RPC_DEFLATE,
-    RPC_BR,
-    RPC_ZSTD,
-    RPC_SNAPPY,
-    RPC_COMPRESSIONS
-} RpcCompression;
 
 typedef struct RpcServerOptions {
     HttpLimits http;
