@@ -176,6 +176,39 @@ const double powers_of_ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                 1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
+template <typename Real> bool parse_real(Span text, Real *ret) {
+    /* The greatest power of ten whose power of five fits the mantissa. */
+    constexpr int exact_power = std::numeric_limits<Real>::digits == 53 ? 22 : 10;
+    Decimal number;
+    if (!scan(text, &number))
+        return false;
+    /* Both factors are exact, so one operation rounds once (Clinger, "How to read floating point
+     * numbers accurately", 1990). */
+    if (number.exact && number.digits <= UINT64_C(1) << std::numeric_limits<Real>::digits &&
+        number.exponent >= -exact_power && number.exponent <= exact_power) {
+        Real value = (Real)number.digits;
+        value = number.exponent < 0 ? value / (Real)powers_of_ten[-number.exponent]
+                                    : value * (Real)powers_of_ten[number.exponent];
+        *ret = number.negative ? -value : value;
+        return true;
+    }
+    Real value;
+    if (number.digits == 0 || number.magnitude < -400)
+        value = number.negative ? (Real)-0.0 : (Real)0.0;
+    else if (number.magnitude > 400)
+        return false;
+    else if (std::from_chars(text.ptr, text.ptr + text.len, value).ec != std::errc()) {
+        if (number.magnitude > 0)
+            return false;
+        /* Less than half of the least subnormal. */
+        value = number.negative ? (Real)-0.0 : (Real)0.0;
+    }
+    if (std::isinf(value))
+        return false;
+    *ret = value;
+    return true;
+}
+
 } // namespace
 
 extern "C" {
@@ -237,32 +270,10 @@ bool parse_i64(Span text, int64_t *ret) {
 }
 
 bool parse_double(Span text, double *ret) {
-    Decimal number;
-    if (!scan(text, &number))
-        return false;
-    /* Both factors are exact, so one operation rounds once (Clinger, "How to read floating point
-     * numbers accurately", 1990). */
-    if (number.exact && number.digits <= UINT64_C(1) << 53 && number.exponent >= -22 &&
-        number.exponent <= 22) {
-        double value = (double)number.digits;
-        value = number.exponent < 0 ? value / powers_of_ten[-number.exponent]
-                                    : value * powers_of_ten[number.exponent];
-        *ret = number.negative ? -value : value;
-        return true;
-    }
-    double value;
-    if (number.digits == 0 || number.magnitude < -400)
-        value = number.negative ? -0.0 : 0.0;
-    else if (number.magnitude > 400)
-        return false;
-    else if (std::from_chars(text.ptr, text.ptr + text.len, value).ec != std::errc()) {
-        if (number.magnitude > 0)
-            return false;
-        value = number.negative ? -0.0 : 0.0; /* less than half of the least subnormal */
-    }
-    if (std::isinf(value))
-        return false;
-    *ret = value;
-    return true;
+    return parse_real(text, ret);
+}
+
+bool parse_float(Span text, float *ret) {
+    return parse_real(text, ret);
 }
 }

@@ -34,6 +34,7 @@ bool parse_u64(Span text, uint64_t *ret);
 /* Reads a whole Span as a JSON number. False when it is not one, or when it overflows to
  * infinity. */
 bool parse_double(Span text, double *ret);
+bool parse_float(Span text, float *ret);
 
 /* Base64 (RFC 4648). Encoding: the standard or the URL-safe alphabet, padded or not. Decoding
  * takes both alphabets, padding whole or absent, and refuses anything else; bits of the last
