@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/text.h"
+
 #define CUT_MARK "..."
 
 /* Longest part of a map key that a path shows. */
@@ -78,6 +80,36 @@ void schema_error_in_entry(SchemaError *error, Span key) {
     }
     memcpy(piece + n, "\"]", 2);
     put_before(error, span(piece, n + 2));
+}
+
+void schema_error_in_key(SchemaError *error, const SchemaField *key, const void *value) {
+    char digits[20];
+    Span text;
+    switch ((SchemaType)key->type) {
+    case SCHEMA_STRING:
+        text = *(const Span *)value;
+        break;
+    case SCHEMA_BOOL:
+        text = *(const bool *)value ? SPAN("true") : SPAN("false");
+        break;
+    case SCHEMA_INT32:
+    case SCHEMA_SINT32:
+    case SCHEMA_SFIXED32:
+        text = span(digits, format_i64(digits, *(const int32_t *)value));
+        break;
+    case SCHEMA_UINT32:
+    case SCHEMA_FIXED32:
+        text = span(digits, format_u64(digits, *(const uint32_t *)value));
+        break;
+    case SCHEMA_UINT64:
+    case SCHEMA_FIXED64:
+        text = span(digits, format_u64(digits, *(const uint64_t *)value));
+        break;
+    default:
+        text = span(digits, format_i64(digits, *(const int64_t *)value));
+        break;
+    }
+    schema_error_in_entry(error, text);
 }
 
 size_t schema_error_format(const SchemaError *error, char *out, size_t room) {

@@ -13,3 +13,6 @@ int schema_error_set(SchemaError *error, int code, size_t offset, const char *fo
 void schema_error_in_field(SchemaError *error, const SchemaField *field);
 void schema_error_in_element(SchemaError *error, size_t index);
 void schema_error_in_entry(SchemaError *error, Span key);
+
+/* Likewise ["key"] with a key as it lies in an entry; `key` is its field. */
+void schema_error_in_key(SchemaError *error, const SchemaField *key, const void *value);
