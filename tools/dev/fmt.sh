@@ -1,10 +1,14 @@
-# fmt [--check]: lays out the C and C++ sources by .clang-format.
+# fmt [--check]: lays out the C and C++ sources by .clang-format, the protos by buf.
 #
 #   --check   changes nothing; names the files that are not laid out so and fails
 need test
 
 case ${1:-} in
-'') sources '*.c' '*.h' '*.cc' | tr '\n' '\0' | xargs -0 clang-format -i ;;
+'')
+    sources '*.c' '*.h' '*.cc' | tr '\n' '\0' | xargs -0 clang-format -i
+    source tools/dev/npm.sh && npm_need
+    tests/node_modules/.bin/buf format proto --exclude-path proto/google --write
+    ;;
 --check)
     source tools/dev/suites/fmt.sh
     [ -z "$untidy" ]

@@ -3,8 +3,9 @@
 # A NAME is a suite, or a unit test such as `base/map`, which is then run in every build.
 # The suites, in their order:
 #
-#   fmt         the sources are laid out by .clang-format
+#   fmt         the sources are laid out by .clang-format, the protos by buf
 #   tidy        clang-tidy finds nothing
+#   proto       buf and protoc find nothing; compatible with the last release
 #   unit        unit tests, optimised build
 #   asan        unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan        unit tests with ThreadSanitizer
@@ -15,7 +16,7 @@
 need build test
 
 # One file of tools/dev/suites/ each: it prints what it finds and ends with `N passed, N failed`.
-SUITES=(fmt tidy unit asan tsan)
+SUITES=(fmt tidy proto unit asan tsan)
 
 logs=build/test-logs
 passed=0 failed=0 summary=()

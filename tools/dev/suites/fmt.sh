@@ -1,6 +1,12 @@
-# One case: every source file is laid out by .clang-format.
-untidy=$(sources '*.c' '*.h' '*.cc' | tr '\n' '\0' | xargs -0 -n 20 -P "$JOBS" clang-format --dry-run -Werror 2>&1 |
-    sed -n 's/^\([^: ]*\):[0-9].*/\1/p' | sort -u)
+# One case: every C source is laid out by .clang-format, every proto of ours by buf.
+source tools/dev/npm.sh
+npm_need
+untidy=$({
+    sources '*.c' '*.h' '*.cc' | tr '\n' '\0' | xargs -0 -n 20 -P "$JOBS" clang-format --dry-run -Werror 2>&1 |
+        sed -n 's/^\([^: ]*\):[0-9].*/\1/p'
+    tests/node_modules/.bin/buf format proto --exclude-path proto/google --diff |
+        sed -n 's/^+++ \([^\t]*\).*/\1/p'
+} | sort -u)
 if [ -z "$untidy" ]; then
     echo '1 passed, 0 failed'
 else
