@@ -7,24 +7,34 @@ build_folder() {
     esac
 }
 
-# compile KIND [TARGET…]: configures the folder of that kind if it is new and builds it.
-compile() {
+# configure KIND: sets the folder of that kind up, if it is new.
+configure() {
     local kind=$1 folder options=(--buildtype=debugoptimized) compiler=()
-    shift
     folder=$(build_folder "$kind")
+    [ ! -f "$folder/build.ninja" ] || return 0
     case $kind in
     release) options=(--buildtype=release) ;;
+    bench) options=(--buildtype=release -Dbench=true) ;;
     asan) options+=(-Db_sanitize=address,undefined -Db_lundef=false) ;;
     tsan) options+=(-Db_sanitize=thread -Db_lundef=false) ;;
-    fuzz) options+=(-Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true) && compiler=(CC=clang CXX=clang++) ;;
+    fuzz)
+        options+=(-Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true)
+        compiler=(CC=clang CXX=clang++)
+        ;;
     esac
-    if [ ! -f "$folder/build.ninja" ]; then
-        say "configuring $folder"
-        rm -rf "$folder"
-        env "${compiler[@]}" meson setup "${options[@]}" "$folder" >"$folder.log" 2>&1 ||
-            { cat "$folder.log" && die "meson could not configure $folder"; }
-        mv "$folder.log" "$folder/configure.log"
-    fi
+    say "configuring $folder"
+    rm -rf "$folder"
+    env "${compiler[@]}" meson setup "${options[@]}" "$folder" >"$folder.log" 2>&1 ||
+        { cat "$folder.log" && die "meson could not configure $folder"; }
+    mv "$folder.log" "$folder/configure.log"
+}
+
+# compile KIND [TARGET…]: configures the folder if it is new and builds it, or those targets.
+compile() {
+    local kind=$1 folder
+    shift
+    folder=$(build_folder "$kind")
+    configure "$kind"
     say "building $folder"
     ninja -C "$folder" -j "$JOBS" "$@"
 }

@@ -1,0 +1,28 @@
+# bench NAME [--json] [--rounds N]: measures Muster beside its peers.
+#
+#   base      src/base at a million entries: hash map
+#
+# Prints a table: measure, Muster, each peer, and how many times better Muster is. The figures are
+# medians of N rounds (5) that alternate between the programs; peers that are not installed are
+# named as missing. --json prints the same for machines.
+source tools/dev/compile.sh
+
+BENCHES=(base)
+
+name='' options=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --json) options+=(--json) ;;
+    --rounds) shift && options+=(--rounds "${1:?bench: --rounds wants a number}") ;;
+    --*) die -2 "bench: unknown argument: $1 (try --help)" ;;
+    *) name=$1 ;;
+    esac
+    shift
+done
+is_one_of "$name" "${BENCHES[@]}" || die -2 "bench: ${name:+no such measurement: $name; }there are ${BENCHES[*]}"
+
+need build bench >&2
+configure bench >&2
+mapfile -t programs < <(ninja -C build-bench -t targets all | sed -n "s,^\(bench/$name/${name}_[a-z_0-9]*\): .*,\1,p")
+compile bench "${programs[@]}" >&2
+python3 bench/run.py "$name" "build-bench/bench/$name" "${options[@]}"
