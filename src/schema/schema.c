@@ -1,33 +1,7 @@
-#include "schema/schema.h"
-
-static size_t scalar_size(uint8_t type) {
-    switch ((SchemaType)type) {
-    case SCHEMA_BOOL:
-        return sizeof(bool);
-    case SCHEMA_FLOAT:
-    case SCHEMA_INT32:
-    case SCHEMA_UINT32:
-    case SCHEMA_SINT32:
-    case SCHEMA_FIXED32:
-    case SCHEMA_SFIXED32:
-    case SCHEMA_ENUM:
-        return 4;
-    case SCHEMA_STRING:
-    case SCHEMA_BYTES:
-        return sizeof(Span);
-    default: /* 64-bit numbers, and the pointer to a message */
-        return 8;
-    }
-}
-
-static bool is_message(const SchemaField *field) {
-    return field->type == SCHEMA_MESSAGE || field->type == SCHEMA_GROUP;
-}
+#include "schema/types.h"
 
 size_t schema_element_size(const SchemaField *field) {
-    if (field->shape != SCHEMA_SINGULAR && is_message(field))
-        return field->message->size;
-    return scalar_size(field->type);
+    return field->shape == SCHEMA_SINGULAR ? type_size(field->type) : element_size(field);
 }
 
 const SchemaField *schema_field_by_number(const SchemaMessage *type, uint32_t number) {
@@ -126,7 +100,7 @@ bool schema_field_is_set(const void *message, const SchemaField *field) {
     case SCHEMA_GROUP:
         return *(void *const *)value != NULL;
     default: /* by its bits, so that -0.0 is not the empty 0.0 */
-        return scalar_size(field->type) == 4 ? *(const uint32_t *)value != 0
-                                             : *(const uint64_t *)value != 0;
+        return type_size(field->type) == 4 ? *(const uint32_t *)value != 0
+                                           : *(const uint64_t *)value != 0;
     }
 }
