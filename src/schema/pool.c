@@ -134,9 +134,9 @@ int schema_pool_add_set(SchemaPool *pool, Span descriptor_set, SchemaError *erro
         if (field.number == SET_FILE && field.type == WIRE_BYTES)
             *array_push(&files) = field.bytes;
     int r = 0;
-    if (reader.fault)
-        r = schema_error_set(error, -EBADMSG, (size_t)(reader.at - reader.begin), "%s",
-                             wire_fault_text(reader.fault));
+    if (reader.failed)
+        r = schema_error_set(error, -EBADMSG, (size_t)(reader.at - reader.begin),
+                             "no well-formed FileDescriptorSet");
     else
         r = schema_pool_add_files(pool, files.items, files.count, error);
     array_done(&files);

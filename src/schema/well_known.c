@@ -19,10 +19,10 @@ typedef struct WellKnown {
     WellKnownField fields[FIELDS_MAX];
 } WellKnown;
 
-#define WRAPPER(name, type)                                                                        \
+#define WRAPPER(name, kind)                                                                        \
     {                                                                                              \
         "google.protobuf." name, SCHEMA_WRAPPER, 1, {                                              \
-            { .type = type }                                                                       \
+            { .type = kind }                                                                       \
         }                                                                                          \
     }
 
