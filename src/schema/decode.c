@@ -23,6 +23,9 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define COLD          static __attribute__((noinline, cold))
 
+/* The end tag of what is no group: never read, since its wire type does not exist. */
+#define NO_GROUP UINT32_MAX
+
 typedef struct Decoder {
     Arena *arena;
     const char *begin;
@@ -325,33 +328,34 @@ ALWAYS_INLINE const char *decode_varint(Decoder *d, uint64_t *ret, const char *a
     return LIKELY(next != NULL) ? next : fail_varint(d, at, end);
 }
 
-/* One value that is not a message. 32-bit types take the low bits of their varint. */
+/* One value that is not a message; on failure `value` is not touched: packed elements that are
+ * cut short have no place. 32-bit types take the low bits of their varint. */
 ALWAYS_INLINE const char *decode_scalar(Decoder *d, const SchemaField *field, void *value,
                                         const char *at, const char *end) {
     uint64_t number = 0;
     switch ((SchemaType)field->type) {
     case SCHEMA_INT64:
     case SCHEMA_UINT64:
-        at = decode_varint(d, &number, at, end);
-        *(uint64_t *)value = number;
+        if (LIKELY((at = decode_varint(d, &number, at, end)) != NULL))
+            *(uint64_t *)value = number;
         return at;
     case SCHEMA_INT32:
     case SCHEMA_UINT32:
     case SCHEMA_ENUM:
-        at = decode_varint(d, &number, at, end);
-        *(uint32_t *)value = (uint32_t)number;
+        if (LIKELY((at = decode_varint(d, &number, at, end)) != NULL))
+            *(uint32_t *)value = (uint32_t)number;
         return at;
     case SCHEMA_BOOL:
-        at = decode_varint(d, &number, at, end);
-        *(bool *)value = number != 0;
+        if (LIKELY((at = decode_varint(d, &number, at, end)) != NULL))
+            *(bool *)value = number != 0;
         return at;
     case SCHEMA_SINT32:
-        at = decode_varint(d, &number, at, end);
-        *(int32_t *)value = (int32_t)wire_unzigzag((uint32_t)number);
+        if (LIKELY((at = decode_varint(d, &number, at, end)) != NULL))
+            *(int32_t *)value = (int32_t)wire_unzigzag((uint32_t)number);
         return at;
     case SCHEMA_SINT64:
-        at = decode_varint(d, &number, at, end);
-        *(int64_t *)value = wire_unzigzag(number);
+        if (LIKELY((at = decode_varint(d, &number, at, end)) != NULL))
+            *(int64_t *)value = wire_unzigzag(number);
         return at;
     case SCHEMA_FLOAT:
     case SCHEMA_FIXED32:
@@ -400,7 +404,7 @@ ALWAYS_INLINE const char *decode_nested(Decoder *d, const SchemaField *field, vo
         const char *content = read_length(at, end, &length);
         if (UNLIKELY(!content))
             return fail_length(d, at, end);
-        at = decode_fields(d, field->message, sub, content, content + length, 0);
+        at = decode_fields(d, field->message, sub, content, content + length, NO_GROUP);
     } else {
         at = decode_fields(d, field->message, sub, at, end, (field->tag & ~7u) | WIRE_END_GROUP);
     }
@@ -532,7 +536,7 @@ static const char *decode_entry(Decoder *d, const SchemaField *field, void *mess
     if (UNLIKELY(!content))
         return fail_length(d, at, end);
     d->unlisted = false;
-    at = decode_fields(d, type, entry, content, content + length, 0);
+    at = decode_fields(d, type, entry, content, content + length, NO_GROUP);
     if (UNLIKELY(!at)) {
         schema_error_in_key(d->error, &type->fields[0], schema_at(entry, &type->fields[0]));
         return NULL;
@@ -613,7 +617,7 @@ static const char *decode_fields(Decoder *d, const SchemaMessage *type, void *me
         if (UNLIKELY(!at))
             return fail_in(d, type, message, field);
     }
-    return LIKELY(!end_tag) ? at : fail(d, -EBADMSG, at, "group without its end");
+    return LIKELY(end_tag == NO_GROUP) ? at : fail(d, -EBADMSG, at, "group without its end");
 }
 
 /* Lets the arena grow by `memory` bytes at the most; returns the limit it had. */
@@ -639,7 +643,8 @@ static int decode_root(Decoder *d, const SchemaMessage *type, Span input,
     void *message = new_message(d->arena, type);
     if (!message)
         fail_memory(d, d->begin);
-    else if (!input.len || decode_fields(d, type, message, input.ptr, input.ptr + input.len, 0))
+    else if (!input.len ||
+             decode_fields(d, type, message, input.ptr, input.ptr + input.len, NO_GROUP))
         *ret = message;
     return d->status;
 }
