@@ -19,7 +19,18 @@ int schema_error_set(SchemaError *error, int code, size_t offset, const char *fo
     va_start(args, format);
     vsnprintf(error->reason, sizeof error->reason, format, args);
     va_end(args);
+    for (char *at = error->reason; *at; at++)
+        if ((unsigned char)*at < 0x20)
+            *at = '?';
     return code;
+}
+
+int schema_shown(Span text, size_t most) {
+    if (text.len <= most)
+        return (int)text.len;
+    while (most && ((unsigned char)text.ptr[most] & 0xC0) == 0x80)
+        most--;
+    return (int)most;
 }
 
 /* Puts `piece` before the path, which loses its beginning when it grows too long; a path that
@@ -65,9 +76,7 @@ void schema_error_in_element(SchemaError *error, size_t index) {
 void schema_error_in_entry(SchemaError *error, Span key) {
     if (!error)
         return;
-    size_t shown = key.len > KEY_MAX ? KEY_MAX : key.len;
-    while (shown && shown < key.len && ((unsigned char)key.ptr[shown] & 0xC0) == 0x80)
-        shown--;
+    size_t shown = (size_t)schema_shown(key, KEY_MAX);
     char piece[KEY_MAX + 8] = "[\"";
     size_t n = 2;
     for (size_t i = 0; i < shown; i++) {

@@ -34,12 +34,12 @@ static int read_bool(JsonReader *reader, bool *ret) {
 }
 
 static int read_bytes(JsonReader *reader, Span *ret) {
+    const char *place = reader->at;
     Span text;
     size_t len;
     int r = json_read_string(reader, &text);
     if (r < 0)
         return r;
-    const char *place = reader->at - text.len - 1;
     char *bytes = arena_alloc(reader->arena, BASE64_DECODED_MAX(text.len));
     if (!bytes)
         return json_out_of_memory(reader);
@@ -58,7 +58,7 @@ static int read_enum_name(JsonReader *reader, const SchemaEnum *type, int32_t *r
     if (reader->options->ignore_unknown)
         return JSON_DROPPED;
     return json_fail(reader, place, "%.80s has no value '%.*s'", type->full_name,
-                     name.len < 48 ? (int)name.len : 48, name.ptr);
+                     schema_shown(name, 48), name.ptr);
 }
 
 static int read_enum(JsonReader *reader, const SchemaField *field, int32_t *ret) {

@@ -7,10 +7,8 @@
 #include "schema/json_known.h"
 #include "schema/json_number.h"
 
-/* Longest part of a string that an error shows. */
-static int shown(Span text) {
-    return text.len < 60 ? (int)text.len : 60;
-}
+/* Bytes of a string that an error shows at most. */
+#define SHOWN 60
 
 /* ---- Timestamp, Duration -------------------------------------------------------------------- */
 
@@ -22,7 +20,7 @@ static int read_timestamp(JsonReader *reader, const SchemaMessage *type, void *m
         return r;
     if (!parse_rfc3339(text, known_seconds(type, message), known_nanos(type, message)))
         return json_fail(reader, place, "expected a time as in RFC 3339, found \"%.*s\"",
-                         shown(text), text.ptr);
+                         schema_shown(text, SHOWN), text.ptr);
     return 0;
 }
 
@@ -68,7 +66,7 @@ static int read_duration(JsonReader *reader, const SchemaMessage *type, void *me
         return r;
     if (!parse_duration(text, known_seconds(type, message), known_nanos(type, message)))
         return json_fail(reader, place, "expected a duration such as \"1.5s\", found \"%.*s\"",
-                         shown(text), text.ptr);
+                         schema_shown(text, SHOWN), text.ptr);
     return 0;
 }
 
@@ -98,7 +96,8 @@ static int read_path(JsonReader *reader, const char *place, Span path, SchemaArr
         return json_out_of_memory(reader);
     size_t len;
     if (!snake_case(out, path, &len))
-        return json_fail(reader, place, "\"%.*s\" is no path in camel case", shown(path), path.ptr);
+        return json_fail(reader, place, "\"%.*s\" is no path in camel case",
+                         schema_shown(path, SHOWN), path.ptr);
     *added = span(out, len);
     return 0;
 }
@@ -190,12 +189,12 @@ static int resolve(JsonReader *reader, const char *place, Span url, const Schema
     Span name;
     if (!known_type_name(url, &name))
         return json_fail(reader, place, "expected a type URL with a '/', found \"%.*s\"",
-                         shown(url), url.ptr);
+                         schema_shown(url, SHOWN), url.ptr);
     const SchemaPool *types = reader->options->types;
     *ret = types ? schema_pool_message(types, name) : NULL;
     if (!*ret)
-        return json_fail(reader, place, "type '%.*s' is not known",
-                         name.len < 120 ? (int)name.len : 120, name.ptr);
+        return json_fail(reader, place, "type '%.*s' is not known", schema_shown(name, 120),
+                         name.ptr);
     return 0;
 }
 

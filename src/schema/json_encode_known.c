@@ -6,6 +6,9 @@
 #include "schema/json_encode.h"
 #include "schema/json_known.h"
 
+/* Bytes of a string that an error shows at most. */
+#define SHOWN 80
+
 /* ---- Timestamp, Duration -------------------------------------------------------------------- */
 
 static int write_timestamp(JsonWriter *writer, const SchemaMessage *type, const void *message) {
@@ -88,8 +91,8 @@ static int write_field_mask(JsonWriter *writer, const SchemaMessage *type, const
         if (i)
             buf_add_char(&text, ',');
         if (!add_path(&text, path)) {
-            int shown = path.len < 60 ? (int)path.len : 60;
-            return json_cannot(writer, "path '%.*s' does not survive camel case", shown, path.ptr);
+            return json_cannot(writer, "path '%.*s' does not survive camel case",
+                               schema_shown(path, SHOWN), path.ptr);
         }
     }
     return json_write_string(writer, buf_span(&text));
@@ -126,17 +129,16 @@ static int unpack(JsonWriter *writer, Span url, Span bytes, const SchemaMessage 
     Span name;
     if (!known_type_name(url, &name))
         return json_cannot(writer, "expected a type URL with a '/', found '%.*s'",
-                           url.len < 80 ? (int)url.len : 80, url.ptr);
-    int shown = name.len < 80 ? (int)name.len : 80;
+                           schema_shown(url, SHOWN), url.ptr);
     const SchemaPool *types = writer->options->types;
     *ret_type = types ? schema_pool_message(types, name) : NULL;
     if (!*ret_type)
-        return json_cannot(writer, "type '%.*s' is not known", shown, name.ptr);
+        return json_cannot(writer, "type '%.*s' is not known", schema_shown(name, SHOWN), name.ptr);
     SchemaError inner;
     int r = schema_decode(*ret_type, bytes, NULL, &writer->scratch, ret, &inner);
     if (r < 0)
-        return schema_error_set(writer->error, r, 0, "malformed %.*s: %s", shown, name.ptr,
-                                inner.reason);
+        return schema_error_set(writer->error, r, 0, "malformed %.*s: %s",
+                                schema_shown(name, SHOWN), name.ptr, inner.reason);
     return 0;
 }
 

@@ -8,10 +8,8 @@ static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-/* Longest part of a number that an error shows. */
-static int shown(Span number) {
-    return number.len < 40 ? (int)number.len : 40;
-}
+/* Bytes of a number that an error shows at most. */
+#define SHOWN 40
 
 /* ---- Quotes --------------------------------------------------------------------------------- */
 
@@ -91,14 +89,17 @@ static int read_any_integer(JsonReader *reader, uint64_t below, uint64_t above, 
     if (r < 0)
         return r;
     if (quoted && !is_number(text))
-        return json_fail(reader, place, "expected %s, found \"%.*s\"", type, shown(text), text.ptr);
+        return json_fail(reader, place, "expected %s, found \"%.*s\"", type,
+                         schema_shown(text, SHOWN), text.ptr);
     bool negative = text.ptr[0] == '-';
     uint64_t value;
     Whole whole = read_whole(text.ptr + negative, text.ptr + text.len, &value);
     if (whole == NOT_WHOLE)
-        return json_fail(reader, place, "expected %s, found %.*s", type, shown(text), text.ptr);
+        return json_fail(reader, place, "expected %s, found %.*s", type, schema_shown(text, SHOWN),
+                         text.ptr);
     if (whole == TOO_LARGE || value > (negative ? below : above))
-        return json_fail(reader, place, "%.*s is out of range for %s", shown(text), text.ptr, type);
+        return json_fail(reader, place, "%.*s is out of range for %s", schema_shown(text, SHOWN),
+                         text.ptr, type);
     *ret = negative ? -value : value;
     return 0;
 }
@@ -170,9 +171,11 @@ static int read_unusual(JsonReader *reader, ParseReal *parse, const char *type, 
     if (quoted && parse_special(text, special))
         return 1;
     if (quoted && !is_number(text))
-        return json_fail(reader, place, "expected %s, found \"%.*s\"", type, shown(text), text.ptr);
+        return json_fail(reader, place, "expected %s, found \"%.*s\"", type,
+                         schema_shown(text, SHOWN), text.ptr);
     if (!parse(text, ret))
-        return json_fail(reader, place, "%.*s is out of range for %s", shown(text), text.ptr, type);
+        return json_fail(reader, place, "%.*s is out of range for %s", schema_shown(text, SHOWN),
+                         text.ptr, type);
     return 0;
 }
 

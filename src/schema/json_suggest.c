@@ -43,10 +43,11 @@ static void consider(Span candidate, Span name, Span *best, int *least) {
 
 int json_fail_unknown(JsonReader *reader, const char *at, const SchemaMessage *type, Span name) {
     if (name.len && name.ptr[0] == '[')
-        return json_fail(reader, at, "extension '%.*s' is not known",
-                         name.len < 100 ? (int)name.len : 100, name.ptr);
+        return json_fail(reader, at, "extension '%.*s' is not known", schema_shown(name, 100),
+                         name.ptr);
     if (name.len > NAME_MAX_SHOWN)
-        return json_fail(reader, at, "unknown field '%.*s...'", NAME_MAX_SHOWN, name.ptr);
+        return json_fail(reader, at, "unknown field '%.*s...'", schema_shown(name, NAME_MAX_SHOWN),
+                         name.ptr);
     Span best = {0};
     int least = (int)name.len / 3 + 1;
     for (size_t i = 0; i < type->field_count; i++) {
