@@ -7,9 +7,10 @@
 
 #include "base/buf.h"
 #include "base/test.h"
+#include "os/simulation.h"
 #include "os/stream.h"
 
-typedef enum Kind { TCP, UNIX, PAIR, KINDS } Kind;
+typedef enum Kind { TCP, UNIX, PAIR, SIMULATED, SIMULATED_PAIR, KINDS } Kind;
 
 /* One end of a connection, noting what it is told. */
 typedef struct End {
@@ -24,9 +25,10 @@ typedef struct End {
     struct Net *net;
 } End;
 
-/* A client and a server connected to each other, in one World. */
+/* A client and a server connected to each other, both run by running `world`. */
 typedef struct Net {
-    World *world;
+    Simulation *simulation;
+    World *world, *client_world;
     Kind kind;
     Listener *listener;
     Address address;
@@ -100,35 +102,61 @@ static void on_accept(void *owner, Stream *stream) {
     stream_read_start(stream);
 }
 
-/* Opens both ends; the first turn connects them. */
-static void net_open(Net *net, Kind kind) {
-    *net = (Net){.kind = kind, .world = world_new(), .random = kind + 1};
-    net->client.net = net->server.net = net;
-    if (kind == PAIR) {
-        Stream *ends[2];
-        assert_int_equal(stream_pair(net->world, ends), 0);
-        net->client.stream = ends[0];
-        stream_handle(ends[0], &HANDLER, &net->client);
-        on_accept(net, ends[1]);
-    } else {
-        char text[ADDRESS_MAX] = "127.0.0.1:0";
-        if (kind == UNIX)
-            snprintf(text, sizeof text, "unix:%s/socket", directory);
-        assert_true(address_parse(span_of(text), &net->address));
-        assert_int_equal(listener_open(net->world, &net->address, on_accept, net, &net->listener),
-                         0);
-        listener_address(net->listener, &net->address);
-        assert_int_equal(
-            stream_connect(net->world, &net->address, &HANDLER, &net->client, &net->client.stream),
-            0);
-    }
+static void net_listen(Net *net) {
+    char text[ADDRESS_MAX] = "127.0.0.1:0";
+    if (net->kind == UNIX)
+        snprintf(text, sizeof text, "unix:%s/socket", directory);
+    assert_true(address_parse(span_of(text), &net->address));
+    assert_int_equal(listener_open(net->world, &net->address, on_accept, net, &net->listener), 0);
+    listener_address(net->listener, &net->address);
+}
+
+static void net_connect(Net *net) {
+    assert_int_equal(stream_connect(net->client_world, &net->address, &HANDLER, &net->client,
+                                    &net->client.stream),
+                     0);
     stream_read_start(net->client.stream);
     assert_int_equal(net->client.connected + net->client.closed, 0);
+}
+
+static void net_pair(Net *net) {
+    Stream *ends[2];
+    assert_int_equal(stream_pair(net->world, ends), 0);
+    net->client.stream = ends[0];
+    stream_handle(ends[0], &HANDLER, &net->client);
+    stream_read_start(ends[0]);
+    on_accept(net, ends[1]);
+}
+
+static void net_world(Net *net, Kind kind) {
+    *net = (Net){.kind = kind, .random = kind + 1};
+    net->client.net = net->server.net = net;
+    if (kind < SIMULATED) {
+        net->world = net->client_world = world_new();
+    } else {
+        net->simulation = simulation_new(&(SimulationOptions){
+            .seed = 1, .delay_max = 3 * NANOS_PER_MILLI, .piece_max = 5000, .window = 10000});
+        net->world = simulation_world(net->simulation);
+        net->client_world = simulation_world(net->simulation);
+    }
+}
+
+/* Opens both ends; the first turns connect them. */
+static void net_open(Net *net, Kind kind) {
+    net_world(net, kind);
+    if (kind == PAIR || kind == SIMULATED_PAIR) {
+        net_pair(net);
+    } else {
+        net_listen(net);
+        net_connect(net);
+    }
 }
 
 static void net_done(Net *net) {
     listener_close(net->listener);
     world_free(net->world);
+    if (net->simulation)
+        simulation_free(net->simulation);
     assert_null(net->client.stream);
     assert_null(net->server.stream);
     buf_done(&net->client.got);
@@ -194,7 +222,7 @@ static void echoes_come_back_whole(void **state) {
         net_run(&net);
         assert_int_equal(net.client.error, 0);
         assert_int_equal(net.server.error, 0);
-        assert_int_equal(net.client.connected, kind != PAIR);
+        assert_int_equal(net.client.connected, kind != PAIR && kind != SIMULATED_PAIR);
         assert_int_equal(net.client.ended, 1);
         assert_int_equal(net.server.ended, 1);
         assert_int_equal(net.client.got.len, net.total);
