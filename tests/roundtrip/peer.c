@@ -92,7 +92,7 @@ static void handle(const SchemaPool *pool, Span request, Arena *arena, Buf *answ
         refuse(answer, &unreadable);
         return;
     }
-    int flags = request.ptr[0];
+    int flags = (unsigned char)request.ptr[0];
     SchemaJson json = {.proto_names = flags & REQUEST_PROTO_NAMES,
                        .emit_defaults = flags & REQUEST_EMIT_DEFAULTS,
                        .types = pool};
