@@ -51,7 +51,7 @@ static bool parse_duration(Span text, int64_t *ret_seconds, int32_t *ret_nanos) 
         for (; count < 9; count++)
             nanos *= 10;
     }
-    if (end - at != 1 || *at != 's' || (seconds == DURATION_SECONDS_MAX && nanos))
+    if (end - at != 1 || *at != 's')
         return false;
     *ret_seconds = sign * seconds;
     *ret_nanos = sign * nanos;
