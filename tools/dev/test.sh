@@ -9,6 +9,7 @@
 #   unit        unit tests, optimised build
 #   asan        unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan        unit tests with ThreadSanitizer
+#   protobuf    the official Protobuf conformance suite, binary and JSON
 #   roundtrip   our messages and @bufbuild/protobuf's are the same, there and back
 #   fuzz        each fuzz target: its corpus, then a few seconds of new input
 #
@@ -17,7 +18,7 @@
 need build test
 
 # One file of tools/dev/suites/ each: it prints what it finds and ends with `N passed, N failed`.
-SUITES=(fmt tidy proto unit asan tsan roundtrip)
+SUITES=(fmt tidy proto unit asan tsan protobuf roundtrip)
 
 logs=build/test-logs
 passed=0 failed=0 summary=()
