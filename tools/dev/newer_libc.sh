@@ -5,11 +5,10 @@
 # .cache/ without touching the system. They come from the mirror that apt is set up with.
 newer_libc_launcher() {
     local root=.cache/debian13 libraries
-    ! ldd "$1" 2>&1 | grep -q 'not found' || {
-        [ -e $root/usr/lib64/ld-linux-x86-64.so.2 ] || newer_libc_fetch $root >&2
-        libraries=$PWD/$root/usr/lib/x86_64-linux-gnu
-        echo "$libraries/ld-linux-x86-64.so.2 --library-path $libraries"
-    }
+    ldd "$1" 2>&1 | grep 'not found' >/dev/null || return 0
+    [ -e $root/usr/lib64/ld-linux-x86-64.so.2 ] || newer_libc_fetch $root >&2
+    libraries=$PWD/$root/usr/lib/x86_64-linux-gnu
+    echo "$libraries/ld-linux-x86-64.so.2 --library-path $libraries"
 }
 
 newer_libc_fetch() {

@@ -26,7 +26,7 @@ lacking() {
     for entry; do
         case $entry in
         *:*) command -v "${entry%%:*}" >/dev/null || echo "${entry#*:}" ;;
-        *) dpkg-query -Wf '${db:Status-Status}' "$entry" 2>/dev/null | grep -qx installed || echo "$entry" ;;
+        *) dpkg-query -Wf '${db:Status-Status}' "$entry" 2>/dev/null | grep -x installed >/dev/null || echo "$entry" ;;
         esac
     done
 }
