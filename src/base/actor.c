@@ -47,12 +47,13 @@ bool actor_turn(Actor *actor) {
 
 static void *run(void *argument) {
     Actor *actor = argument;
-    while (!mailbox_finished(&actor->mailbox)) {
+    for (;;) {
         while (actor_turn(actor))
             ;
+        if (mailbox_finished(&actor->mailbox))
+            return NULL;
         wait(actor);
     }
-    return NULL;
 }
 
 /* A thread that leaves all signals to the others. */

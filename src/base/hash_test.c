@@ -2,9 +2,9 @@
 
 #include "base/test.h"
 
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 static void is_wyhash(void **state) {
     (void)state;
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     /* The vectors published with wyhash; the seed is the number of the line. */
     static const struct {
         const char *text;
@@ -22,10 +22,8 @@ static void is_wyhash(void **state) {
     };
     for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
         assert_int_equal(hash_bytes(span_of(vectors[i].text), i), vectors[i].hash);
-#else
-    skip();
-#endif
 }
+#endif
 
 /* Each bit of the input and of the seed should change each bit of the hash half of the time. */
 static void every_bit_counts(void **state) {
@@ -80,7 +78,9 @@ static void place_in_memory_does_not_count(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
         cmocka_unit_test(is_wyhash),
+#endif
         cmocka_unit_test(every_bit_counts),
         cmocka_unit_test(length_counts),
         cmocka_unit_test(place_in_memory_does_not_count),

@@ -8,7 +8,8 @@
  * `wake` is called by the sending thread when mail comes into a mailbox that the receiver has
  * seen, or may soon see, empty; once for any number of sends until the receiver looks again. It
  * rings a bell of the receiver's loop or signals its condition. The receiver then calls
- * mailbox_receive until it gives NULL.
+ * mailbox_receive until it gives NULL, and looks whether that was the end (mailbox_finished)
+ * before it waits again.
  *
  * Mailbox and wake must outlive every call of mailbox_send: the receiver may have the mail
  * before the send returns. */
