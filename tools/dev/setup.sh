@@ -10,25 +10,42 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 source tools/dev/lib.sh
 
-# What each group needs: Debian packages; COMMAND:PACKAGE is content with any such command.
+# What each group needs. An entry is a Debian package; COMMAND:PACKAGE, content with any such
+# command; or PACKAGE|PACKAGE, whichever this release has.
 packages_of() {
     case $1 in
     build) echo gcc g++ libc6-dev meson ninja-build pkg-config git:git python3:python3 \
-        protoc:protobuf-compiler libprotobuf-dev libcmocka-dev ;;
-    test) echo clang clang-format clang-tidy llvm node:nodejs npm:npm ;;
+        protoc:protobuf-compiler libprotobuf-dev libcmocka-dev libuv1-dev libnghttp2-dev \
+        'libllhttp-dev|node-llhttp' libssl-dev zlib1g-dev libbrotli-dev libzstd-dev libsnappy-dev ;;
+    test) echo clang clang-format clang-tidy libclang-rt-dev llvm node:nodejs npm:npm ;;
     bench) echo libprotobuf-dev protobuf-c-compiler libprotobuf-c-dev libabsl-dev ;;
     *) return 1 ;;
     esac
 }
 
+is_installed() {
+    [ "$(dpkg-query -Wf '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# lacking ENTRY…: those that are not satisfied, one a line.
 lacking() {
     local entry
     for entry; do
         case $entry in
-        *:*) command -v "${entry%%:*}" >/dev/null || echo "${entry#*:}" ;;
-        *) dpkg-query -Wf '${db:Status-Status}' "$entry" 2>/dev/null | grep -x installed >/dev/null || echo "$entry" ;;
+        *:*) command -v "${entry%%:*}" >/dev/null || echo "$entry" ;;
+        *\|*) is_installed "${entry%|*}" || is_installed "${entry#*|}" || echo "$entry" ;;
+        *) is_installed "$entry" || echo "$entry" ;;
         esac
     done
+}
+
+# The package that satisfies an entry on this release.
+package_for() {
+    case $1 in
+    *:*) echo "${1#*:}" ;;
+    *\|*) apt-cache show "${1%|*}" >/dev/null 2>&1 && echo "${1%|*}" || echo "${1#*|}" ;;
+    *) echo "$1" ;;
+    esac
 }
 
 # apt-get as root, asking nothing.
@@ -56,8 +73,10 @@ mapfile -t missing < <(lacking "${wanted[@]}" | sort -u)
 if [ ${#missing[@]} -gt 0 ]; then
     say "installing ${missing[*]}"
     apt update || die "apt-get update failed: look at the machine's network and /etc/apt"
-    apt install -y --no-install-recommends "${missing[@]}" >/dev/null ||
-        die "apt-get could not install ${missing[*]}"
+    packages=()
+    for entry in "${missing[@]}"; do packages+=("$(package_for "$entry")"); done
+    apt install -y --no-install-recommends "${packages[@]}" >/dev/null ||
+        die "apt-get could not install ${packages[*]}"
 elif [ $quiet = no ]; then
     echo "nothing missing"
 fi
