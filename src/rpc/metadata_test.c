@@ -59,7 +59,7 @@ static void timeouts_round_up(void **state) {
     }
     char out[TIMEOUT_MAX];
     assert_span(span(out, timeout_format_connect(out, 1)), "1");
-    assert_span(span(out, timeout_format_connect(out, INT64_MAX)), "9223372037");
+    assert_span(span(out, timeout_format_connect(out, INT64_MAX)), "9999999999");
     assert_span(span(out, timeout_format_grpc(out, 5 * NANOS_PER_SECOND)), "5000000u");
 }
 

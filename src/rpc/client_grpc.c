@@ -1,0 +1,192 @@
+/* gRPC and gRPC-Web, the client's side. */
+#include "base/text.h"
+#include "google/rpc/status.pb.h"
+#include "rpc/client_internal.h"
+#include "schema/codec.h"
+
+static Nanos time_left(const ClientCall *call) {
+    Nanos left = call->deadline - world_now(channel_world(call->channel));
+    return left > 0 ? left : 0;
+}
+
+static void request(ClientCall *call, HeaderList *headers) {
+    const ChannelOptions *options = channel_options(call->channel);
+    bool web = options->protocol == RPC_GRPC_WEB;
+    Span type =
+        web ? (options->json ? SPAN("application/grpc-web+json")
+                             : SPAN("application/grpc-web+proto"))
+            : (options->json ? SPAN("application/grpc+json") : SPAN("application/grpc+proto"));
+    *array_push(headers) = (HttpHeader){SPAN("content-type"), type};
+    if (web)
+        *array_push(headers) = (HttpHeader){SPAN("x-grpc-web"), SPAN("1")};
+    else
+        *array_push(headers) = (HttpHeader){SPAN("te"), SPAN("trailers")};
+    *array_push(headers) = (HttpHeader){SPAN("user-agent"), SPAN("muster/" MUSTER_VERSION)};
+    if (options->compression != RPC_IDENTITY)
+        *array_push(headers) =
+            (HttpHeader){SPAN("grpc-encoding"), compression_name(options->compression)};
+    Span accepted = client_accepted(call);
+    if (accepted.len)
+        *array_push(headers) = (HttpHeader){SPAN("grpc-accept-encoding"), accepted};
+    if (call->deadline != INT64_MAX) {
+        char *text = arena_alloc(&call->arena, TIMEOUT_MAX);
+        size_t len = timeout_format_grpc(text, time_left(call));
+        *array_push(headers) = (HttpHeader){SPAN("grpc-timeout"), span(text, len)};
+    }
+}
+
+/* ---- how it ended ---- */
+
+static void read_details(ClientCall *call, Span bytes, Status *status) {
+    void *decoded;
+    if (schema_decode(&RpcStatus_type, bytes, &(SchemaDecode){.copy_input = true}, &call->arena,
+                      &decoded, NULL) < 0)
+        return;
+    const RpcStatus *message = decoded;
+    StatusDetail *details = arena_alloc(&call->arena, message->details.count * sizeof *details);
+    for (uint32_t i = 0; i < message->details.count; i++) {
+        Span url = message->details.items[i].type_url;
+        const char *slash = url.len ? memrchr(url.ptr, '/', url.len) : NULL;
+        details[i].type = slash ? span_skip(url, (size_t)(slash + 1 - url.ptr)) : url;
+        details[i].value = message->details.items[i].value;
+    }
+    status->details = details;
+    status->detail_count = message->details.count;
+}
+
+static void end_by_trailers(ClientCall *call, HttpHeaders trailers) {
+    trailers = client_keep(call, trailers);
+    Span number = http_header(trailers, SPAN("grpc-status"));
+    uint64_t code;
+    if (!number.len || !parse_u64(number, &code)) {
+        client_call_end(call, STATUS_INTERNAL, "the response ended without a grpc-status");
+        return;
+    }
+    Status status = {
+        .code = code < STATUS_CODES ? (StatusCode)code : STATUS_UNKNOWN,
+        .message = percent_decode(&call->arena, http_header(trailers, SPAN("grpc-message"))),
+    };
+    Span encoded = http_header(trailers, SPAN("grpc-status-details-bin"));
+    if (encoded.len) {
+        char *bytes = arena_alloc(&call->arena, BASE64_DECODED_MAX(encoded.len));
+        size_t len;
+        if (base64_decode(bytes, encoded, &len))
+            read_details(call, span(bytes, len), &status);
+    }
+    HttpHeaders metadata;
+    if (metadata_read(&call->arena, trailers, SPAN(""), &metadata))
+        client_call_set_status(call, status, metadata);
+    else
+        client_call_end(call, STATUS_INTERNAL, "a -bin trailer is not base64");
+}
+
+/* ---- what comes ---- */
+
+static void response(ClientCall *call, HttpHeaders headers) {
+    const ChannelOptions *options = channel_options(call->channel);
+    Span type = http_header(headers, SPAN("content-type"));
+    Span wanted =
+        options->protocol == RPC_GRPC_WEB ? SPAN("application/grpc-web") : SPAN("application/grpc");
+    if (call->http_status != 200) {
+        client_call_end(call, status_from_http(call->http_status), "HTTP status %d",
+                        call->http_status);
+        return;
+    }
+    Span codec = span_skip(type, wanted.len);
+    bool fits = span_starts(type, wanted) &&
+                (!codec.len || codec.ptr[0] == ';'
+                     ? !options->json
+                     : span_starts(codec, options->json ? SPAN("+json") : SPAN("+proto")));
+    if (!fits) {
+        bool other_codec = span_starts(type, wanted) && codec.len && codec.ptr[0] == '+';
+        client_call_end(call, other_codec ? STATUS_INTERNAL : STATUS_UNKNOWN,
+                        "the response has content type '%.*s'", SPAN_ARGS(type));
+        return;
+    }
+    if (!client_set_response_compression(call, http_header(headers, SPAN("grpc-encoding"))))
+        return;
+    /* Trailers-Only: the headers are the trailers. */
+    if (http_header(headers, SPAN("grpc-status")).len)
+        end_by_trailers(call, headers);
+    else
+        client_call_headers(call, headers);
+}
+
+/* gRPC-Web: "name: value\r\n" lines. */
+static void end_by_text(ClientCall *call, Span text) {
+    HeaderList list = {0};
+    while (text.len) {
+        const char *newline = memchr(text.ptr, '\n', text.len);
+        Span line = newline ? span(text.ptr, (size_t)(newline - text.ptr)) : text;
+        text = span_skip(text, line.len + 1);
+        if (line.len && line.ptr[line.len - 1] == '\r')
+            line.len--;
+        const char *colon = line.len ? memchr(line.ptr, ':', line.len) : NULL;
+        if (!colon)
+            continue;
+        Span name = arena_copy(&call->arena, span(line.ptr, (size_t)(colon - line.ptr)));
+        for (size_t i = 0; i < name.len; i++)
+            ((char *)name.ptr)[i] =
+                name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] | 0x20 : name.ptr[i];
+        Span value = span_skip(line, name.len + 1);
+        while (value.len && value.ptr[0] == ' ')
+            value = span_skip(value, 1);
+        *array_push(&list) = (HttpHeader){name, value};
+    }
+    end_by_trailers(call, (HttpHeaders){list.items, list.count});
+    array_done(&list);
+}
+
+static void web_trailers(ClientCall *call, const Envelope *envelope) {
+    Buf plain = {.arena = &call->arena};
+    Span text = envelope->message;
+    if (envelope->flags & ENVELOPE_COMPRESSED) {
+        if (decompress_bytes(call->response_compression, text, call->reader.limit, &plain) < 0) {
+            client_call_end(call, STATUS_INTERNAL, "the trailers are not compressed as they say");
+            return;
+        }
+        text = buf_span(&plain);
+    }
+    end_by_text(call, text);
+}
+
+static void body(ClientCall *call, Span bytes) {
+    bool web = channel_options(call->channel)->protocol == RPC_GRPC_WEB;
+    Envelope envelope;
+    int result = 0;
+    while (!call->ended && !call->has_status &&
+           (result = envelope_next(&call->reader, &bytes, &envelope)) == 1) {
+        if (web && envelope.flags & ENVELOPE_WEB_TRAILERS)
+            web_trailers(call, &envelope);
+        else if (envelope.flags & ~ENVELOPE_COMPRESSED)
+            client_call_end(call, STATUS_INTERNAL, "unknown envelope flags 0x%02x", envelope.flags);
+        else
+            client_call_receive(call, envelope.flags & ENVELOPE_COMPRESSED, envelope.message);
+    }
+    if (!call->ended && result < 0)
+        client_call_end(call, STATUS_RESOURCE_EXHAUSTED, "the response is larger than %zu bytes",
+                        call->reader.limit);
+}
+
+static void end(ClientCall *call, HttpHeaders trailers) {
+    if (call->has_status || call->ended)
+        return;
+    if (!envelope_complete(&call->reader))
+        client_call_end(call, STATUS_INTERNAL, "the response ended inside a message");
+    else
+        end_by_trailers(call, trailers);
+}
+
+const ClientProtocol CLIENT_GRPC = {
+    .request = request,
+    .response = response,
+    .body = body,
+    .end = end,
+};
+
+const ClientProtocol CLIENT_GRPC_WEB = {
+    .request = request,
+    .response = response,
+    .body = body,
+    .end = end,
+};
