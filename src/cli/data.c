@@ -1,0 +1,95 @@
+/* The folder where a runtime keeps what is its own: .muster/ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+#define KEY_FILE "key"
+
+static int path_of(char *out, size_t room, const char *folder, const char *name) {
+    return (size_t)snprintf(out, room, "%s/%s", folder, name) < room ? 0 : -ENAMETOOLONG;
+}
+
+int data_open(const char *folder) {
+    if (mkdir(folder, 0700) == 0 || errno == EEXIST)
+        return 0;
+    int error = errno;
+    cli_fail(EXIT_FAILED, "cannot make the data folder: %s: %s; name another with --data DIR",
+             folder, strerror(error));
+    return -error;
+}
+
+static int write_all(int fd, Span content) {
+    while (content.len) {
+        ssize_t written = write(fd, content.ptr, content.len);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return -errno;
+        content = span_skip(content, (size_t)written);
+    }
+    return 0;
+}
+
+int data_write(const char *folder, const char *name, Span content) {
+    char path[4096], fresh[4096 + 8];
+    int result = path_of(path, sizeof path, folder, name);
+    if (result < 0)
+        return result;
+    snprintf(fresh, sizeof fresh, "%s.new", path);
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    result = write_all(fd, content);
+    if (result == 0 && fsync(fd) < 0)
+        result = -errno;
+    close(fd);
+    if (result == 0 && rename(fresh, path) < 0)
+        result = -errno;
+    if (result < 0)
+        unlink(fresh);
+    return result;
+}
+
+int data_read(const char *folder, const char *name, Buf *out) {
+    char path[4096];
+    int result = path_of(path, sizeof path, folder, name);
+    if (result < 0)
+        return result;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    ssize_t got;
+    while ((got = read(fd, buf_reserve(out, 4096), 4096)) > 0)
+        out->len += (size_t)got;
+    result = got < 0 ? -errno : 0;
+    close(fd);
+    return result;
+}
+
+void data_remove(const char *folder, const char *name) {
+    char path[4096];
+    if (path_of(path, sizeof path, folder, name) == 0)
+        unlink(path);
+}
+
+int data_key(const char *folder, World *world, AccessPolicy *policy) {
+    Buf key = {0};
+    int result = data_read(folder, KEY_FILE, &key);
+    if (result == 0 && key.len == TOKEN_KEY_SIZE) {
+        memcpy(policy->key, key.ptr, TOKEN_KEY_SIZE);
+    } else {
+        world_random(world, policy->key, TOKEN_KEY_SIZE);
+        result = data_write(folder, KEY_FILE, span(policy->key, TOKEN_KEY_SIZE));
+    }
+    buf_done(&key);
+    if (result < 0)
+        cli_fail(EXIT_FAILED, "cannot keep the token key: %s/%s: %s", folder, KEY_FILE,
+                 strerror(-result));
+    return result;
+}

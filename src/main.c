@@ -1,0 +1,49 @@
+/* The one program: picks the command. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const Command *const COMMANDS[] = {&COMMAND_SERVE};
+#define COMMAND_COUNT (sizeof COMMANDS / sizeof *COMMANDS)
+
+static void print_help(FILE *out) {
+    fputs("Usage: muster COMMAND [options]\n\n"
+          "A service runtime: starts, watches and connects services written in any language.\n\n",
+          out);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(out, "  %-10s %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
+    fputs("\n  --help     this text; muster COMMAND --help says more\n"
+          "  --version  the version\n",
+          out);
+}
+
+static int unknown_command(const char *word) {
+    const char *names[COMMAND_COUNT + 1] = {0};
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        names[i] = COMMANDS[i]->name;
+    const char *nearest = cli_nearest(word, names);
+    if (nearest)
+        return cli_fail(EXIT_USAGE, "unknown command: %s: did you mean '%s'?", word, nearest);
+    return cli_fail(EXIT_USAGE, "unknown command: %s: see muster --help", word);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    const char *word = argv[1];
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+        print_help(stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(word, "--version") == 0) {
+        puts("muster " MUSTER_VERSION);
+        return EXIT_DONE;
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(word, COMMANDS[i]->name) == 0)
+            return COMMANDS[i]->run(argc - 1, argv + 1);
+    return unknown_command(word);
+}
