@@ -70,6 +70,26 @@ size_t lay_out(char *out, const char *digits, int count, int point) {
     return (size_t)(at - out);
 }
 
+/* Six places and no exponent: the form of most measurements. A decimal of no more digits than the
+ * type tells apart (digits10) that reads back as the value is the only such one, hence the
+ * shortest. Returns 0 when there is none. `value` is positive and not whole. */
+size_t format_places(char *out, double value) {
+    constexpr uint64_t scale = 1000000;
+    double scaled = value * (double)scale;
+    if (scaled >= 1e15)
+        return 0;
+    uint64_t units = (uint64_t)(scaled + 0.5), fraction = units % scale;
+    if ((double)units / (double)scale != value)
+        return 0;
+    char *at = out + format_u64(out, units / scale);
+    *at = '.';
+    for (int i = 6; i > 0; i--, fraction /= 10)
+        at[i] = (char)('0' + fraction % 10);
+    for (at += 6; *at == '0';)
+        at--;
+    return (size_t)(at + 1 - out);
+}
+
 template <typename Real> size_t format_real(char *out, Real value) {
     char *at = out;
     if (std::signbit(value)) {
@@ -82,6 +102,9 @@ template <typename Real> size_t format_real(char *out, Real value) {
         if ((Real)whole == value)
             return (size_t)(at - out) + format_u64(at, whole);
     }
+    if constexpr (std::numeric_limits<Real>::digits10 == 15)
+        if (size_t len = format_places(at, value))
+            return (size_t)(at - out) + len;
     char shortest[FORMAT_DOUBLE_MAX]; /* d.ddde-308 */
     char *end =
         std::to_chars(shortest, shortest + sizeof shortest, value, std::chars_format::scientific)

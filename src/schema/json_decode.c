@@ -290,21 +290,6 @@ typedef struct Object {
 /* Fields that writers leave out when empty: how many of them to pass over in guessing. */
 #define GUESSES 4
 
-static bool is_named(const SchemaField *field, Span name) {
-    return (field->json_name_len == name.len && json_same(field->json_name, name.ptr, name.len)) ||
-           (field->name_len == name.len && json_same(field->name, name.ptr, name.len));
-}
-
-/* Writers keep to the order of the fields, so the next is mostly one of those that follow. */
-static const SchemaField *find_field(const Object *object, Span name) {
-    const SchemaField *fields = object->type->fields;
-    for (uint32_t i = object->next; i < object->type->field_count && i < object->next + GUESSES;
-         i++)
-        if (is_named(&fields[i], name))
-            return &fields[i];
-    return schema_field_by_name(object->type, name);
-}
-
 static bool mark_seen(Object *object, const SchemaField *field) {
     size_t index = (size_t)(field - object->type->fields);
     uint64_t bit = UINT64_C(1) << index % 64, *word = &object->seen[index / 64];
@@ -332,13 +317,51 @@ static int read_unknown(JsonReader *reader, const char *place, Object *object, S
     return json_skip(reader);
 }
 
+/* Whether the name stands here, in quotes and before a colon. `room` is how much text is left. */
+static inline bool stands_here(const char *at, size_t room, const char *name, size_t len) {
+    return room >= len + 3 && at[len + 1] == '"' && at[len + 2] == ':' && at[0] == '"' &&
+           json_same(at + 1, name, len);
+}
+
+/* The field whose name stands here, if it is one of those that are likely to; then `at` is behind
+ * the colon. */
+static const SchemaField *guess_field(JsonReader *reader, const Object *object) {
+    const SchemaField *field = object->type->fields + object->next;
+    const SchemaField *end = object->type->fields + object->type->field_count;
+    size_t room = (size_t)(reader->end - reader->at);
+    for (int guesses = GUESSES; field != end && guesses > 0; field++, guesses--) {
+        size_t len = field->json_name_len;
+        if (!stands_here(reader->at, room, field->json_name, len)) {
+            len = field->name_len;
+            if (!stands_here(reader->at, room, field->name, len))
+                continue;
+        }
+        reader->at += len + 3;
+        return field;
+    }
+    return NULL;
+}
+
+/* The next member's name and colon. Writers keep to the order of the fields, so that it is mostly
+ * one of those that follow. *ret is NULL when no field has the name. */
+static int read_field_name(JsonReader *reader, Object *object, const SchemaField **ret,
+                           Span *ret_name) {
+    *ret = guess_field(reader, object);
+    if (*ret)
+        return 0;
+    int r = json_read_name(reader, ret_name);
+    if (r == 0)
+        *ret = schema_field_by_name(object->type, *ret_name);
+    return r;
+}
+
 static int read_member(JsonReader *reader, Object *object) {
     const char *place = reader->at;
+    const SchemaField *field;
     Span name;
-    int r = json_read_name(reader, &name);
+    int r = read_field_name(reader, object, &field, &name);
     if (r < 0)
         return r;
-    const SchemaField *field = find_field(object, name);
     if (!field)
         return read_unknown(reader, place, object, name);
     if (mark_seen(object, field))

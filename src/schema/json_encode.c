@@ -187,8 +187,7 @@ int json_write_fields(JsonWriter *writer, const SchemaMessage *type, const void 
     const SchemaJson *options = writer->options;
     for (const SchemaField *field = type->fields, *end = field + type->field_count; field != end;
          field++) {
-        if (!schema_field_is_set(message, field) &&
-            !(options->emit_defaults && lacks_presence(field)))
+        if (!field_is_set(message, field) && !(options->emit_defaults && lacks_presence(field)))
             continue;
         const char *name = options->proto_names ? field->name : field->json_name;
         size_t len = options->proto_names ? field->name_len : field->json_name_len;

@@ -104,6 +104,22 @@ static int read_any_integer(JsonReader *reader, uint64_t below, uint64_t above, 
     return 0;
 }
 
+/* Eight digits at once, pairwise, after Johnny Lee's "Fast numeric string to int". False when not
+ * all of the eight are digits. */
+static inline bool eight_digits(const char *at, uint64_t *value) {
+    uint64_t word = json_load8(at);
+    if (((word & JSON_EACH_BYTE(0xF0)) |
+         (((word + JSON_EACH_BYTE(6)) & JSON_EACH_BYTE(0xF0)) >> 4)) != JSON_EACH_BYTE(0x33))
+        return false;
+    word -= JSON_EACH_BYTE('0');
+    word = word * 10 + (word >> 8);
+    word = ((word & UINT64_C(0x000000FF000000FF)) * (100 + (UINT64_C(1000000) << 32)) +
+            (word >> 16 & UINT64_C(0x000000FF000000FF)) * (1 + (UINT64_C(10000) << 32))) >>
+           32;
+    *value = *value * 100000000 + word;
+    return true;
+}
+
 int json_read_integer(JsonReader *reader, uint64_t below, uint64_t above, const char *type,
                       uint64_t *ret) {
     /* Nearly all are short, without fraction and exponent, and need no second look. */
@@ -113,6 +129,8 @@ int json_read_integer(JsonReader *reader, uint64_t below, uint64_t above, const 
     bool negative = at != end && *at == '-';
     const char *digits = at += negative;
     uint64_t value = 0;
+    for (; end - at >= 8 && at - digits < 9 && eight_digits(at, &value);)
+        at += 8;
     for (; at != end && is_digit(*at) && at - digits < 19; at++)
         value = value * 10 + (uint64_t)(*at - '0');
     bool plain = at != digits && (*digits != '0' || at - digits == 1) && at != end &&

@@ -72,35 +72,54 @@ static inline const char *json_find_special(const char *at, const char *end, boo
     return at;
 }
 
+/* Up to seven bytes as a word, copied on the way; blanks, which are not special, fill it up. */
+static inline uint64_t json_copy_word(char *out, const char *from, size_t len) {
+    uint64_t word = 0;
+    if (len >= 4) {
+        uint32_t head, tail;
+        memcpy(&head, from, 4);
+        memcpy(&tail, from + len - 4, 4);
+        memcpy(out, &head, 4);
+        memcpy(out + len - 4, &tail, 4);
+        word = head | (uint64_t)tail << 8 * (len - 4);
+    } else {
+        for (size_t i = 0; i < len; i++) {
+            out[i] = from[i];
+            word |= (uint64_t)(uint8_t)from[i] << 8 * i;
+        }
+    }
+    return word | JSON_EACH_BYTE(0x20) << 8 * len;
+}
+
 /* Copies until the first special byte; returns how many bytes stand before it. `out` has room for
  * `len`, all of which may be written to. */
 static inline size_t json_copy_plain(char *out, const char *from, size_t len, bool *high) {
     size_t at = 0;
+    uint64_t found;
 #ifdef __SSE2__
     unsigned beyond = 0;
     for (; len - at >= 16; at += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(from + at));
         _mm_storeu_si128((__m128i *)(out + at), bytes);
-        unsigned found = json_special16(bytes, &beyond);
-        if (found) {
+        unsigned special = json_special16(bytes, &beyond);
+        if (special) {
             *high |= beyond != 0;
-            return at + (size_t)__builtin_ctz(found);
+            return at + (size_t)__builtin_ctz(special);
         }
     }
     *high |= beyond != 0;
 #endif
     for (; len - at >= 8; at += 8) {
-        uint64_t word = json_load8(from + at), found = json_special8(word);
+        uint64_t word = json_load8(from + at);
         memcpy(out + at, &word, sizeof word);
         *high |= (word & JSON_EACH_BYTE(0x80)) != 0;
-        if (found)
+        if ((found = json_special8(word)))
             return at + (size_t)__builtin_ctzll(found) / 8;
     }
-    for (; at < len && !json_is_special((uint8_t)from[at]); at++) {
-        *high |= (uint8_t)from[at] >= 0x80;
-        out[at] = from[at];
-    }
-    return at;
+    uint64_t word = json_copy_word(out + at, from + at, len - at);
+    *high |= (word & JSON_EACH_BYTE(0x80)) != 0;
+    found = json_special8(word);
+    return found ? at + (size_t)__builtin_ctzll(found) / 8 : len;
 }
 
 /* Copies, and compares, runs as short as names are, without a call. */

@@ -10,9 +10,9 @@ typedef struct JsonWriter {
     Buf *out;
     const SchemaJson *options;
     SchemaError *error;
-    uint32_t depth; /* levels that may still be entered */
-    uint32_t level; /* levels of layout entered */
-    Arena scratch;  /* for what an Any contains */
+    uint32_t depth;  /* levels that may still be entered */
+    uint32_t blanks; /* that a line begins with at this level of the layout */
+    Arena scratch;   /* for what an Any contains */
 } JsonWriter;
 
 /* States what JSON cannot say; returns -EBADMSG. */
@@ -21,23 +21,17 @@ int json_cannot(JsonWriter *writer, const char *format, ...)
 
 int json_write_too_deep(JsonWriter *writer) __attribute__((cold));
 
-/* Bytes that a line's beginning takes at most. */
-static inline size_t json_line_size(const JsonWriter *writer) {
-    return 1 + (size_t)writer->options->indent * writer->level;
-}
-
-/* Starts a line, where the layout has lines. `at` has room for json_line_size. */
+/* Starts a line, where the layout has lines. `at` has room for 1 + writer->blanks. */
 static inline char *json_put_line(const JsonWriter *writer, char *at) {
     if (__builtin_expect(writer->options->indent == 0, 1))
         return at;
-    size_t blanks = (size_t)writer->options->indent * writer->level;
     *at++ = '\n';
-    return (char *)memset(at, ' ', blanks) + blanks;
+    return (char *)memset(at, ' ', writer->blanks) + writer->blanks;
 }
 
 /* Begins an element of a list. `first` is whether it is the first. */
 static inline void json_begin_element(JsonWriter *writer, bool first) {
-    char *at = buf_reserve(writer->out, 1 + json_line_size(writer));
+    char *at = buf_reserve(writer->out, 2 + writer->blanks);
     char *start = at;
     if (!first)
         *at++ = ',';
@@ -48,7 +42,7 @@ static inline void json_begin_element(JsonWriter *writer, bool first) {
  * its value. */
 static inline void json_begin_member(JsonWriter *writer, bool first, const char *name, size_t len,
                                      size_t more) {
-    char *at = buf_reserve(writer->out, json_line_size(writer) + len + 5 + more);
+    char *at = buf_reserve(writer->out, writer->blanks + len + 6 + more);
     char *start = at;
     if (!first)
         *at++ = ',';
@@ -65,12 +59,12 @@ static inline void json_begin_member(JsonWriter *writer, bool first, const char 
 /* Enters an object or list; its end is written by json_close. */
 static inline void json_open(JsonWriter *writer, char bracket) {
     buf_add_char(writer->out, bracket);
-    writer->level++;
+    writer->blanks += writer->options->indent;
 }
 
 static inline void json_close(JsonWriter *writer, char bracket, bool empty) {
-    writer->level--;
-    char *start = buf_reserve(writer->out, 1 + json_line_size(writer)), *at = start;
+    writer->blanks -= writer->options->indent;
+    char *start = buf_reserve(writer->out, 2 + writer->blanks), *at = start;
     if (!empty)
         at = json_put_line(writer, at);
     *at++ = bracket;

@@ -82,25 +82,5 @@ bool schema_enum_number(const SchemaEnum *type, Span name, int32_t *ret) {
 }
 
 bool schema_field_is_set(const void *message, const SchemaField *field) {
-    const char *base = message;
-    const void *value = base + field->offset;
-    if (field->shape != SCHEMA_SINGULAR)
-        return ((const SchemaArray *)value)->count != 0;
-    if (field->flags & SCHEMA_ONEOF_MEMBER)
-        return *(const int32_t *)(base + field->presence) == (int32_t)schema_number(field);
-    if (field->flags & SCHEMA_HAS)
-        return *(const bool *)(base + field->presence);
-    switch ((SchemaType)field->type) {
-    case SCHEMA_BOOL:
-        return *(const bool *)value;
-    case SCHEMA_STRING:
-    case SCHEMA_BYTES:
-        return ((const Span *)value)->len != 0;
-    case SCHEMA_MESSAGE:
-    case SCHEMA_GROUP:
-        return *(void *const *)value != NULL;
-    default: /* by its bits, so that -0.0 is not the empty 0.0 */
-        return type_size(field->type) == 4 ? *(const uint32_t *)value != 0
-                                           : *(const uint64_t *)value != 0;
-    }
+    return field_is_set(message, field);
 }

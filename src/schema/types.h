@@ -60,3 +60,25 @@ static inline size_t type_fixed_size(unsigned type) {
     WireType wire = type_wire(type);
     return wire == WIRE_FIXED64 ? 8 : wire == WIRE_FIXED32 ? 4 : 0;
 }
+
+/* schema_field_is_set without a call. */
+static inline bool field_is_set(const void *message, const SchemaField *field) {
+    const char *base = (const char *)message;
+    const void *value = base + field->offset;
+    if (field->shape != SCHEMA_SINGULAR)
+        return ((const SchemaArray *)value)->count != 0;
+    if (field->flags & SCHEMA_ONEOF_MEMBER)
+        return *(const int32_t *)(base + field->presence) == (int32_t)schema_number(field);
+    if (field->flags & SCHEMA_HAS)
+        return *(const bool *)(base + field->presence);
+    switch (type_size(field->type)) {
+    case sizeof(bool):
+        return *(const bool *)value;
+    case sizeof(Span):
+        return ((const Span *)value)->len != 0;
+    case sizeof(uint32_t): /* by its bits, so that -0.0 is not the empty 0.0 */
+        return *(const uint32_t *)value != 0;
+    default: /* pointers to messages, too */
+        return *(const uint64_t *)value != 0;
+    }
+}
