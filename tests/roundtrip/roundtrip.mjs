@@ -17,6 +17,8 @@ const JSON_INPUT = 1
 const PROTO_NAMES = 2
 const EMIT_DEFAULTS = 4
 
+const UNKNOWN_FIELD = Uint8Array.of(0x80, 0xea, 0x30, 0x01) // 100000: 1
+
 const [set, program, ...args] = process.argv.slice(2)
 const count = Number(process.env.MESSAGES ?? 100)
 const seed = Number(process.env.SEED ?? 1)
@@ -84,6 +86,10 @@ async function roundTrip(peer, schema, message, flags) {
     await peer.ask(schema, JSON_INPUT, Buffer.from(toJsonString(schema, readJson(schema, first.json), json))),
   ]
   for (const answer of again) expect(isDeepStrictEqual(answer.binary, first.binary), 'ours, read by them and by us again')
+
+  const more = Buffer.concat([first.binary, UNKNOWN_FIELD])
+  const kept = await peer.ask(schema, 0, more)
+  expect(more.equals(kept.binary), 'a field that the type does not have')
 }
 
 /** A float that they read from JSON keeps the digits of a double until it is written in binary. */
