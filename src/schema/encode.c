@@ -275,7 +275,8 @@ static char *encode_fields(Writer *w, const SchemaMessage *type, const void *mes
     const SchemaUnknown *unknown = *(SchemaUnknown *const *)message;
     if (UNLIKELY(unknown != NULL) && UNLIKELY(!(at = put_unknown(w, unknown, at))))
         return NULL;
-    for (const SchemaField *field = type->fields + type->field_count; field-- > type->fields;) {
+    for (size_t i = type->field_count; i-- > 0;) {
+        const SchemaField *field = &type->fields[i];
         at = make_room(w, at, SLACK);
         if (UNLIKELY(!at))
             return NULL;

@@ -1,6 +1,7 @@
 /* Reads messages and says them again, for roundtrip.mjs to compare with what another
  * implementation makes of them.
  *
+ *     roundtrip_peer                      types are those compiled in
  *     roundtrip_peer DESCRIPTOR_SET       types are those of a serialised FileDescriptorSet
  *
  * Each request on stdin and each answer on stdout is a length (4 bytes, big-endian) and so many
@@ -12,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "runtime_pool.h"
 #include "schema/json.h"
 
 typedef enum RequestFlags {
@@ -120,11 +122,7 @@ static SchemaPool *load_pool(const char *path) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2) {
-        fputs("usage: roundtrip_peer DESCRIPTOR_SET\n", stderr);
-        return 2;
-    }
-    SchemaPool *pool = load_pool(argv[1]);
+    SchemaPool *pool = argc > 1 ? load_pool(argv[1]) : runtime_pool_new();
     Buf request = {0}, answer = {0};
     Arena arena = {0};
     while (read_request(&request)) {
