@@ -39,8 +39,8 @@ static bool same_name(Span text, const char *name) {
         char c = text.ptr[i];
         if (c >= 'a' && c <= 'z')
             c = (char)(c - 'a' + 'A');
-        if (c != name[i])
-            return false; /* also at the NUL that ends the name */
+        if (c != name[i] || c == '\0')
+            return false; /* also where the name has ended */
     }
     return name[text.len] == '\0';
 }

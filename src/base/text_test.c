@@ -409,27 +409,11 @@ static void base64_refuses_the_rest(void **state) {
     (void)state;
     char out[16];
     size_t len = 5;
-    static const char *const bad[] = {"A",
-                                      "A=",
-                                      "A===",
-                                      "=",
-                                      "==",
-                                      "====",
-                                      "AA=",
-                                      "AAA==",
-                                      "AAAA=",
-                                      "AAAAA",
-                                      "AA=A",
-                                      "A=AA",
-                                      "AAAA====",
-                                      "AA A",
-                                      "AAA\n",
-                                      "AA,A",
-                                      "AA==AAAA",
-                                      "\xff\xff\xff\xff",
-                                      "AAA\xc3",
-                                      "AA=="
-                                      "="};
+    static const char *const bad[] = {
+        "A",        "A=",    "A===",  "=",     "==",       "====",
+        "AA=",      "AAA==", "AAAA=", "AAAAA", "AA=A",     "A=AA",
+        "AAAA====", "AA A",  "AAA\n", "AA,A",  "AA==AAAA", "\xff\xff\xff\xff",
+        "AAA\xc3",  "AA==="};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (base64_decode(out, span_of(bad[i]), &len))
             fail_msg("'%s' is taken for base64", bad[i]);
