@@ -102,7 +102,7 @@ void http_reset(HttpExchange *exchange, HttpCode code) {
     if (exchange->over)
         return;
     exchange->over = true;
-    if (exchange->reason == HTTP_OK)
+    if (exchange->reason == HTTP_OK || exchange->reason == HTTP_UNSENT)
         exchange->reason = HTTP_LOCAL;
     exchange->connection->protocol->reset(exchange, code);
 }

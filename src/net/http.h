@@ -6,9 +6,10 @@
  * (or the reading of the socket) open again, so a slow consumer slows its producer. Output is
  * queued per exchange and leaves as flow control allows; http_pending tells how much waits.
  *
- * All callbacks come from the loop. `closed` comes exactly once and last; the exchange is gone
- * after it. All functions may be called from callbacks. After http_reset or `closed` nothing
- * more is sent or received. */
+ * All callbacks come from the loop; those that are NULL are left out. `closed` comes exactly once
+ * and last; the exchange is gone after it, and what was not released counts as released. All
+ * functions may be called from callbacks, but for http_server_free, whose place is outside of
+ * them. After http_reset nothing more is sent or received, and `closed` follows. */
 #pragma once
 
 #include "base/arena.h"
@@ -45,7 +46,8 @@ typedef struct HttpExchange HttpExchange;
 typedef struct HttpExchangeHandler {
     /* Client: status and headers of the final response. */
     void (*response)(void *owner, int status, HttpHeaders headers);
-    /* A piece of the body, valid during the call; owes http_release of its length, now or later. */
+    /* A piece of the body, valid during the call; owes http_release of its length, now or later.
+     * Without this callback, bodies are released unseen. */
     void (*body)(void *owner, Span bytes);
     /* The peer's side is complete. */
     void (*end)(void *owner, HttpHeaders trailers);
@@ -125,8 +127,9 @@ typedef struct HttpLimits {
         glitches; /* resets, SETTINGS, PINGs, empty frames a peer may send, per second, before GOAWAY */
     Nanos handshake; /* first byte, TLS handshake and preface */
     Nanos header;    /* a request's header section from its first byte */
-    Nanos body;      /* silence in the middle of a body that is being waited for */
-    Nanos idle;      /* a connection without exchanges */
+    Nanos body; /* silence in the middle of a body of declared length (others are streams, which
+                        may be silent) */
+    Nanos idle; /* a connection without exchanges */
 } HttpLimits;
 
 extern const HttpLimits HTTP_LIMITS; /* the defaults */
@@ -136,7 +139,8 @@ extern const HttpLimits HTTP_LIMITS; /* the defaults */
 typedef struct HttpServer HttpServer;
 typedef struct TlsContext TlsContext; /* net/tls.h */
 
-/* Each request goes to `request`, which sets a handler and answers now or later. */
+/* Each request goes to `request`, which sets a handler and answers now or later. The limits are
+ * copied; NULL = HTTP_LIMITS. */
 HttpServer *http_server_new(World *world, const HttpLimits *limits,
                             void (*request)(void *owner, HttpExchange *exchange), void *owner);
 /* Listens; `tls` NULL = cleartext (HTTP/2 by prior knowledge and HTTP/1.1 told apart by their
@@ -179,7 +183,7 @@ typedef struct HttpClientOptions {
     Nanos connect_timeout; /* 0 = 10 s */
     Nanos keepalive;       /* HTTP/2 PING after that much silence; 0 = none */
     Nanos keepalive_timeout;
-    HttpLimits limits;
+    HttpLimits limits; /* zeroes = HTTP_LIMITS */
     /* The connection can take exchanges / takes no more (draining or broken; open ones may still
      * end well). */
     void (*ready)(void *owner);
@@ -187,6 +191,8 @@ typedef struct HttpClientOptions {
     void *owner;
 } HttpClientOptions;
 
+/* `gone` tells when it cannot connect. A client is freed by http_client_close, whatever became of
+ * its connection. */
 HttpClient *http_client_connect(World *world, const Address *address,
                                 const HttpClientOptions *options);
 HttpClient *http_client_on(World *world, Stream *connected, const HttpClientOptions *options);
@@ -197,5 +203,6 @@ uint8_t http_client_version(const HttpClient *client);
 HttpExchange *http_client_request(HttpClient *client, Span method, Span path, Span authority,
                                   HttpHeaders headers, bool end, const HttpExchangeHandler *handler,
                                   void *owner);
-/* Closes after its exchanges ended, or at once. */
+/* Closes after its exchanges ended, or at once: then they still hear `closed`, soon after. The
+ * client itself is not to be used again, and says no more. */
 void http_client_close(HttpClient *client, bool at_once);

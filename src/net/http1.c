@@ -175,13 +175,14 @@ static int on_response(Http1 *http1) {
         return 0;
     }
     parser->upgrade = 0;
+    if (span_equal(exchange->request.method, SPAN("HEAD")))
+        parser->flags |= F_SKIPBODY;
     exchange->status = parser->status_code;
     exchange->answered = true;
     http1->keep_alive = http1->keep_alive && llhttp_should_keep_alive(parser);
-    bool head = span_equal(exchange->request.method, SPAN("HEAD"));
     http_exchange_response(exchange);
     http_exchange_await(exchange);
-    return head ? 1 : 0;
+    return parser->flags & F_SKIPBODY ? 1 : 0;
 }
 
 static int on_headers_complete(llhttp_t *parser) {
@@ -460,6 +461,11 @@ static void release(HttpExchange *exchange, size_t bytes) {
     pace(session_of(exchange->connection));
 }
 
+static uint32_t room(const HttpConnection *connection) {
+    const Http1 *http1 = session_of(connection);
+    return !http1->exchange && http1->keep_alive && !connection->ended;
+}
+
 const HttpProtocol HTTP1 = {
     .version = 1,
     .start = start,
@@ -474,4 +480,5 @@ const HttpProtocol HTTP1 = {
     .reset = reset,
     .release = release,
     .request = request,
+    .room = room,
 };

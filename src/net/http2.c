@@ -418,32 +418,22 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     return 0;
 }
 
-/* A response that is complete before its request is: the client may stop sending. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
     Http2 *http2 = user;
-    if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) ||
-        !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+    bool server = http2->connection->side->server;
+    bool last = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+    if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) || (server && !last))
         return 0;
     HttpExchange *exchange = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     if (!exchange)
         return 0;
-    exchange->sent = true;
-    if (!exchange->ended && http2->connection->side->server)
+    if (exchange->reason == HTTP_UNSENT)
+        exchange->reason = HTTP_OK;
+    exchange->sent = last;
+    /* A response that is complete before its request is: the client may stop sending. */
+    if (server && !exchange->ended)
         fatal(nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                                         NGHTTP2_NO_ERROR));
-    return 0;
-}
-
-/* A request that cannot leave, since the server is going away. */
-static int on_frame_unsent(nghttp2_session *session, const nghttp2_frame *frame, int error,
-                           void *user) {
-    Http2 *http2 = user;
-    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-        return 0;
-    HttpExchange *exchange = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
-    if (exchange && exchange->reason == HTTP_OK)
-        exchange->reason = HTTP_UNSENT;
-    http_connection_schedule(http2->connection);
     return 0;
 }
 
@@ -457,7 +447,6 @@ void http2_configure(nghttp2_session_callbacks *callbacks, nghttp2_option *optio
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
-    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_unsent);
     nghttp2_option_set_no_auto_window_update(options, 1);
     nghttp2_option_set_no_closed_streams(options, 1);
     /* Ours (`glitches`) is the stricter one. */
@@ -684,13 +673,13 @@ static void release(HttpExchange *exchange, size_t bytes) {
     http_connection_schedule(exchange->connection);
 }
 
-uint32_t http2_room(const HttpConnection *connection) {
+static uint32_t room(const HttpConnection *connection) {
     Http2 *http2 = session_of(connection);
     uint32_t most = nghttp2_session_get_remote_settings(http2->session,
                                                         NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
     if (most > connection->limits->streams)
         most = connection->limits->streams;
-    if (connection->draining || !nghttp2_session_check_request_allowed(http2->session))
+    if (!nghttp2_session_check_request_allowed(http2->session))
         return 0;
     return most > connection->exchange_count ? most - connection->exchange_count : 0;
 }
@@ -709,4 +698,5 @@ const HttpProtocol HTTP2 = {
     .reset = reset,
     .release = release,
     .request = request,
+    .room = room,
 };

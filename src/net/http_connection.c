@@ -123,8 +123,10 @@ static void on_timer(Timer *timer) {
 }
 
 void http_connection_arm(HttpConnection *connection, Nanos deadline) {
-    if (!timer_is_armed(&connection->timer) || deadline < connection->timer.deadline)
-        wheel_arm(world_wheel(connection->world), &connection->timer, deadline);
+    Wheel *wheel = world_wheel(connection->world);
+    Timer *timer = &connection->timer;
+    if (!timer_is_armed(timer) || deadline < timer_deadline(wheel, timer))
+        wheel_arm(wheel, timer, deadline);
 }
 
 /* ---- for the protocols and sides ---- */

@@ -142,8 +142,9 @@ typedef struct HttpProtocol {
     void (*wake)(HttpExchange *exchange);
     void (*reset)(HttpExchange *exchange, HttpCode code);
     void (*release)(HttpExchange *exchange, size_t bytes);
-    /* Client: begins a request. */
+    /* Client: begins a request; how many more it could begin now. */
     void (*request)(HttpExchange *exchange, HttpHeaders headers);
+    uint32_t (*room)(const HttpConnection *connection);
 } HttpProtocol;
 
 extern const HttpProtocol HTTP1, HTTP2;
@@ -240,5 +241,3 @@ nghttp2_session_callbacks *http_pool_callbacks(HttpPool *pool);
 nghttp2_option *http_pool_options(HttpPool *pool);
 /* Fills them; http2.c. */
 void http2_configure(nghttp2_session_callbacks *callbacks, nghttp2_option *options);
-/* HTTP/2 client: how many more streams the peer allows. */
-uint32_t http2_room(const HttpConnection *connection);

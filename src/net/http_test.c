@@ -1,0 +1,386 @@
+/* Our client and our server, in both versions of HTTP, in a simulated world that splits and
+ * delays every byte, and over real sockets. */
+#include "net/http_kit.h"
+
+typedef struct Pair {
+    Kit kit;
+    HttpClient *client;
+    int ready, gone, error;
+} Pair;
+
+static void on_ready(void *owner) {
+    Pair *pair = owner;
+    pair->ready++;
+}
+
+static void on_gone(void *owner, int error) {
+    Pair *pair = owner;
+    pair->gone++;
+    pair->error = error;
+}
+
+static void pair_init(Pair *pair, HttpVersionWish version, const HttpLimits *limits) {
+    *pair = (Pair){0};
+    kit_init(&pair->kit, true, limits);
+    Stream *ends[2];
+    assert_int_equal(stream_pair(pair->kit.world, ends), 0);
+    HttpClientOptions options = {
+        .version = version, .ready = on_ready, .gone = on_gone, .owner = pair};
+    options.limits = pair->kit.limits;
+    http_server_serve(pair->kit.server, ends[1], NULL);
+    pair->client = http_client_on(pair->kit.world, ends[0], &options);
+    kit_run(&pair->kit, 100 * NANOS_PER_MILLI);
+    assert_int_equal(pair->ready, 1);
+}
+
+static void pair_done(Pair *pair) {
+    if (pair->client)
+        http_client_close(pair->client, true);
+    kit_run(&pair->kit, 10 * NANOS_PER_SECOND);
+    assert_int_equal(pair->kit.open, 0);
+    assert_int_equal(http_server_stats(pair->kit.server).exchanges_open, 0);
+    kit_done(&pair->kit);
+}
+
+static void fill(char *bytes, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (char)(i * 31 + i / 251);
+}
+
+/* ---- scenarios, each in both versions ---- */
+
+static void echo(HttpVersionWish version, size_t size, size_t piece) {
+    Pair pair;
+    Ask ask = {0};
+    char *bytes = malloc(size + 1), wanted[24];
+    fill(bytes, size);
+    pair_init(&pair, version, NULL);
+    ask_start(&ask, pair.client, "POST", "/echo", false);
+    for (size_t at = 0; at < size; at += piece)
+        http_write(ask.exchange, span(bytes + at, size - at < piece ? size - at : piece));
+    http_finish(ask.exchange, HEADERS({SPAN("x-sent"), SPAN("all")}));
+    kit_run(&pair.kit, 3600 * NANOS_PER_SECOND / 60);
+    assert_int_equal(ask.status, 200);
+    assert_string_equal(ask.text, "POST");
+    assert_int_equal(ask.body.len, size);
+    assert_memory_equal(ask.body.ptr ? ask.body.ptr : "", bytes, size);
+    assert_true(ask.ended);
+    snprintf(wanted, sizeof wanted, "%zu", size);
+    assert_string_equal(ask.trailer, wanted);
+    assert_int_equal(ask.closed, 1);
+    assert_int_equal(ask.reason, HTTP_OK);
+    assert_int_equal(pair.kit.last_reason, HTTP_OK);
+    pair_done(&pair);
+    ask_done(&ask);
+    free(bytes);
+}
+
+static void scenario_echo(HttpVersionWish version) {
+    static const size_t sizes[] = {0, 1, 100, 16384, 65535, 65536, 300000, 3000000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        echo(version, sizes[i], 1000);
+        echo(version, sizes[i], 1 << 20);
+    }
+}
+
+static void scenario_get(HttpVersionWish version) {
+    Pair pair;
+    Ask ask = {0};
+    pair_init(&pair, version, NULL);
+    for (int i = 0; i < 20; i++) {
+        ask_start(&ask, pair.client, "GET", i % 2 ? "/" : "/count/70000", true);
+        kit_run(&pair.kit, NANOS_PER_SECOND);
+        assert_int_equal(ask.closed, 1);
+        assert_int_equal(ask.reason, HTTP_OK);
+        assert_int_equal(ask.body.len, i % 2 ? 5 : 70000);
+        ask_done(&ask);
+        ask = (Ask){0};
+        assert_true(http_client_room(pair.client) > 0);
+    }
+    assert_int_equal(http_server_stats(pair.kit.server).connections_total, 1);
+    pair_done(&pair);
+}
+
+static void scenario_head(HttpVersionWish version) {
+    Pair pair;
+    Ask ask = {0};
+    pair_init(&pair, version, NULL);
+    for (int i = 0; i < 2; i++) {
+        ask_start(&ask, pair.client, "HEAD", "/count/1000", true);
+        kit_run(&pair.kit, NANOS_PER_SECOND);
+        assert_int_equal(ask.status, 200);
+        assert_int_equal(ask.body.len, 0);
+        assert_int_equal(ask.reason, HTTP_OK);
+        ask = (Ask){0};
+    }
+    pair_done(&pair);
+}
+
+/* The response is complete while the request is not: it arrives all the same. */
+static void scenario_early(HttpVersionWish version) {
+    Pair pair;
+    Ask ask = {0};
+    pair_init(&pair, version, NULL);
+    ask_start(&ask, pair.client, "POST", "/early", false);
+    http_write(ask.exchange, SPAN("begin"));
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    assert_int_equal(ask.status, 200);
+    assert_span(buf_span(&ask.body), "early");
+    assert_true(ask.ended);
+    assert_int_equal(pair.kit.last_reason, HTTP_OK);
+    if (!ask.closed)
+        http_reset(ask.exchange, HTTP_CANCEL);
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    assert_int_equal(ask.closed, 1);
+    ask_done(&ask);
+    pair_done(&pair);
+}
+
+static void scenario_cancel(HttpVersionWish version) {
+    Pair pair;
+    Ask ask = {0};
+    pair_init(&pair, version, NULL);
+    ask_start(&ask, pair.client, "POST", "/silent", true);
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    assert_int_equal(pair.kit.open, 1);
+    http_reset(ask.exchange, HTTP_CANCEL);
+    assert_int_equal(ask.closed, 0);
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    assert_int_equal(ask.closed, 1);
+    assert_int_equal(ask.reason, HTTP_LOCAL);
+    assert_int_equal(pair.kit.open, 0);
+    assert_int_equal(pair.kit.last_reason, version == HTTP_TWO ? HTTP_CANCEL : HTTP_LOST);
+    pair_done(&pair);
+}
+
+/* Cancelled in the same turn, before anything has left. */
+static void scenario_cancel_at_once(HttpVersionWish version) {
+    Pair pair;
+    Ask ask = {0};
+    pair_init(&pair, version, NULL);
+    ask_start(&ask, pair.client, "POST", "/silent", false);
+    http_write(ask.exchange, SPAN("x"));
+    http_reset(ask.exchange, HTTP_CANCEL);
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    assert_int_equal(ask.closed, 1);
+    assert_int_equal(ask.reason, HTTP_LOCAL);
+    pair_done(&pair);
+}
+
+static void scenario_reset(HttpVersionWish version) {
+    Pair pair;
+    Ask ask = {0};
+    pair_init(&pair, version, NULL);
+    ask_start(&ask, pair.client, "POST", "/drop", true);
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    assert_int_equal(ask.closed, 1);
+    assert_int_equal(ask.status, 0);
+    assert_int_equal(ask.reason, version == HTTP_TWO ? HTTP_ENHANCE_YOUR_CALM : HTTP_LOST);
+    assert_int_equal(pair.kit.last_reason, HTTP_LOCAL);
+    pair_done(&pair);
+}
+
+/* A server that takes nothing holds the client back after about a window. */
+static void scenario_slow_server(HttpVersionWish version) {
+    HttpLimits limits = HTTP_LIMITS;
+    limits.window = 64 << 10;
+    Pair pair;
+    Ask ask = {0};
+    char *bytes = calloc(1, 1 << 20);
+    pair_init(&pair, version, &limits);
+    ask_start(&ask, pair.client, "POST", "/hold", false);
+    http_write(ask.exchange, span(bytes, 1 << 20));
+    kit_run(&pair.kit, 10 * NANOS_PER_SECOND);
+    assert_non_null(pair.kit.held);
+    assert_in_range(pair.kit.held_bytes, 60 << 10, 140 << 10);
+    assert_true(http_pending(ask.exchange) > 500 << 10);
+    assert_int_equal(ask.writables, 0);
+    while (pair.kit.held_bytes && !ask.writables) {
+        http_release(pair.kit.held, pair.kit.held_bytes);
+        pair.kit.held_bytes = 0;
+        kit_run(&pair.kit, NANOS_PER_SECOND);
+    }
+    assert_int_equal(ask.writables, 1);
+    http_reset(ask.exchange, HTTP_CANCEL);
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    if (pair.kit.held) /* HTTP/1 does not read meanwhile, and so has not noticed */
+        http_release(pair.kit.held, pair.kit.held_bytes);
+    pair_done(&pair);
+    free(bytes);
+}
+
+/* A client that takes nothing holds the server's output back. */
+static void scenario_slow_client(HttpVersionWish version) {
+    HttpLimits limits = HTTP_LIMITS;
+    limits.window = 64 << 10;
+    Pair pair;
+    Ask ask = {.hold = true};
+    pair_init(&pair, version, &limits);
+    ask_start(&ask, pair.client, "GET", "/count/1000000", true);
+    kit_run(&pair.kit, 10 * NANOS_PER_SECOND);
+    assert_in_range(ask.body.len, 60 << 10, 140 << 10);
+    while (ask.exchange && ask.owed) {
+        http_release(ask.exchange, ask.owed);
+        ask.owed = 0;
+        kit_run(&pair.kit, NANOS_PER_SECOND);
+    }
+    assert_int_equal(ask.body.len, 1000000);
+    assert_int_equal(ask.closed, 1);
+    ask_done(&ask);
+    pair_done(&pair);
+}
+
+static void on_drained(void *owner) {
+    Kit *kit = owner;
+    kit->drained = true;
+}
+
+static void scenario_drain(HttpVersionWish version) {
+    Pair pair;
+    Ask ask = {0};
+    pair_init(&pair, version, NULL);
+    ask_start(&ask, pair.client, "POST", "/echo", false);
+    http_write(ask.exchange, SPAN("one"));
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    http_server_drain(pair.kit.server, 60 * NANOS_PER_SECOND, on_drained, &pair.kit);
+    kit_run(&pair.kit, 3 * NANOS_PER_SECOND);
+    assert_false(pair.kit.drained);
+    assert_int_equal(http_client_room(pair.client), 0);
+    http_write(ask.exchange, SPAN("two"));
+    http_finish(ask.exchange, NO_HEADERS);
+    kit_run(&pair.kit, 3 * NANOS_PER_SECOND);
+    assert_int_equal(ask.reason, HTTP_OK);
+    assert_span(buf_span(&ask.body), "onetwo");
+    assert_int_equal(pair.gone, 1);
+    assert_int_equal(pair.error, 0);
+    kit_run(&pair.kit, 5 * NANOS_PER_SECOND);
+    assert_true(pair.kit.drained);
+    ask_done(&ask);
+    pair_done(&pair);
+}
+
+static void scenario_drain_cuts(HttpVersionWish version) {
+    Pair pair;
+    Ask ask = {0};
+    pair_init(&pair, version, NULL);
+    ask_start(&ask, pair.client, "POST", "/silent", true);
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    http_server_drain(pair.kit.server, 5 * NANOS_PER_SECOND, on_drained, &pair.kit);
+    kit_run(&pair.kit, 4 * NANOS_PER_SECOND);
+    assert_int_equal(ask.closed, 0);
+    kit_run(&pair.kit, 2 * NANOS_PER_SECOND);
+    assert_int_equal(ask.closed, 1);
+    assert_int_equal(ask.reason, HTTP_LOST);
+    assert_true(pair.kit.drained);
+    pair_done(&pair);
+}
+
+static void scenario_client_closes(HttpVersionWish version) {
+    Pair pair;
+    Ask ask = {0};
+    pair_init(&pair, version, NULL);
+    ask_start(&ask, pair.client, "GET", "/count/100000", true);
+    http_client_close(pair.client, false);
+    pair.client = NULL;
+    kit_run(&pair.kit, 5 * NANOS_PER_SECOND);
+    assert_int_equal(ask.reason, HTTP_OK);
+    assert_int_equal(ask.body.len, 100000);
+    assert_int_equal(http_server_stats(pair.kit.server).connections_open, 0);
+    ask_done(&ask);
+    pair_done(&pair);
+}
+
+static void scenario_idle(HttpVersionWish version) {
+    Pair pair;
+    Ask ask = {0};
+    pair_init(&pair, version, NULL);
+    ask_start(&ask, pair.client, "GET", "/", true);
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    ask_done(&ask);
+    kit_run(&pair.kit, HTTP_LIMITS.idle - 2 * NANOS_PER_SECOND);
+    assert_int_equal(pair.gone, 0);
+    kit_run(&pair.kit, 10 * NANOS_PER_SECOND);
+    assert_int_equal(pair.gone, 1);
+    assert_int_equal(http_server_stats(pair.kit.server).connections_open, 0);
+    pair_done(&pair);
+}
+
+/* A body of declared length that falls silent. */
+static void scenario_silent_body(HttpVersionWish version) {
+    Pair pair;
+    Ask ask = {0};
+    pair_init(&pair, version, NULL);
+    ask.exchange =
+        http_client_request(pair.client, SPAN("POST"), SPAN("/silent"), SPAN("test:1"),
+                            HEADERS({SPAN("content-length"), SPAN("10")}), false, &ASK, &ask);
+    http_write(ask.exchange, SPAN("12345"));
+    kit_run(&pair.kit, HTTP_LIMITS.body - NANOS_PER_SECOND);
+    assert_int_equal(pair.kit.open, 1);
+    kit_run(&pair.kit, 2 * NANOS_PER_SECOND);
+    assert_int_equal(pair.kit.open, 0);
+    assert_int_equal(pair.kit.last_reason, HTTP_TIMEOUT);
+    assert_int_equal(ask.closed, 1);
+    pair_done(&pair);
+}
+
+/* More response headers than the client allows; more request headers than the server does. */
+static void scenario_header_limit(HttpVersionWish version) {
+    HttpLimits limits = HTTP_LIMITS;
+    limits.header_bytes = 4096;
+    Pair pair;
+    Ask ask = {0};
+    char *large = calloc(1, 6000);
+    memset(large, 'y', 5999);
+    pair_init(&pair, version, &limits);
+    ask.exchange =
+        http_client_request(pair.client, SPAN("GET"), SPAN("/"), SPAN("test:1"),
+                            HEADERS({SPAN("x-large"), span_of(large)}), true, &ASK, &ask);
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    assert_int_equal(ask.status, 431);
+    assert_int_equal(pair.kit.served, 0);
+    assert_int_equal(http_server_stats(pair.kit.server).refused, 1);
+    ask_done(&ask);
+    pair_done(&pair);
+    free(large);
+}
+
+typedef void Scenario(HttpVersionWish version);
+
+static const struct {
+    const char *name;
+    Scenario *run;
+} SCENARIOS[] = {
+    {"echo", scenario_echo},
+    {"get", scenario_get},
+    {"head", scenario_head},
+    {"early", scenario_early},
+    {"cancel", scenario_cancel},
+    {"cancel at once", scenario_cancel_at_once},
+    {"reset", scenario_reset},
+    {"slow server", scenario_slow_server},
+    {"slow client", scenario_slow_client},
+    {"drain", scenario_drain},
+    {"drain cuts", scenario_drain_cuts},
+    {"client closes", scenario_client_closes},
+    {"idle", scenario_idle},
+    {"silent body", scenario_silent_body},
+    {"header limit", scenario_header_limit},
+};
+#define SCENARIO_COUNT (sizeof SCENARIOS / sizeof *SCENARIOS)
+
+static void run_scenario(void **state) {
+    size_t index = (size_t)(uintptr_t)*state;
+    SCENARIOS[index / 2].run(index % 2 ? HTTP_TWO : HTTP_ONE);
+}
+
+int main(void) {
+    struct CMUnitTest tests[2 * SCENARIO_COUNT];
+    char names[2 * SCENARIO_COUNT][64];
+    for (size_t i = 0; i < 2 * SCENARIO_COUNT; i++) {
+        snprintf(names[i], sizeof names[i], "%s over HTTP/%d", SCENARIOS[i / 2].name,
+                 i % 2 ? 2 : 1);
+        tests[i] = (struct CMUnitTest){
+            .name = names[i], .test_func = run_scenario, .initial_state = (void *)(uintptr_t)i};
+    }
+    return cmocka_run_group_tests_name("http", tests, NULL, NULL);
+}
