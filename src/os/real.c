@@ -15,8 +15,9 @@ void real_awake(RealWorld *real) {
         return;
     real->awake = true;
     Nanos now = clock_monotonic();
-    if (now - real->promised > WORLD_GAP)
-        wheel_postpone(&real->world.wheel, now - real->looked);
+    Nanos gap = world_gap(real->looked, real->promised, now);
+    if (gap)
+        wheel_postpone(&real->world.wheel, gap);
     real->looked = real->world.now = now;
 }
 
@@ -28,14 +29,11 @@ static void on_alarm(uv_timer_t *alarm) {
 
 /* Settles until when the loop may wait. */
 static void promise(RealWorld *real) {
-    Nanos next = wheel_next(&real->world.wheel);
-    if (next == WHEEL_NEVER) {
-        real->promised = INT64_MAX;
+    real->promised = world_promise(real->looked, wheel_next(&real->world.wheel));
+    if (real->promised == WHEEL_NEVER) {
         uv_timer_stop(&real->alarm);
         return;
     }
-    Nanos glance = real->looked + WORLD_GAP;
-    real->promised = next < real->looked ? real->looked : next < glance ? next : glance;
     Nanos wait = real->promised - clock_monotonic();
     uv_update_time(&real->loop);
     uv_timer_start(&real->alarm, on_alarm,

@@ -31,7 +31,8 @@ typedef struct End {
     EndState state;
     int error;
     bool reading, ended, finishing, finished, above, announce, delivering;
-    Buf out;           /* written, not on its way yet */
+    Buf out;           /* written … */
+    size_t sent;       /* … and how much of it is on its way, or further */
     size_t travelling; /* on its way, or not yet read */
     Link inbox;        /* pieces on their way to us, in order */
     Nanos newest;      /* when the last of them arrives */
@@ -120,6 +121,7 @@ static void end_over(End *end, int error) {
     end->state = END_OVER;
     end->error = error;
     buf_done(&end->out);
+    end->sent = 0;
     for (Link *link; (link = list_pop_front(&end->inbox));)
         free(CONTAINER(link, Piece, link));
     settle_later(end);
@@ -206,11 +208,19 @@ static void send_piece(End *end, Span bytes, bool last) {
     deliver_later(peer);
 }
 
-static size_t piece_size(const End *end, size_t most) {
-    Simulation *simulation = end->connection->simulation;
-    size_t room = simulation->options.window - end->travelling;
-    if (most > room)
-        most = room;
+static size_t pending(const End *end) {
+    return end->out.len - end->sent;
+}
+
+/* How much of what is pending the window lets through. Not crumbs: it opens by halves (RFC 9293,
+ * section 3.8.6.2). */
+static size_t sendable(const End *end) {
+    size_t window = end->connection->simulation->options.window;
+    size_t room = window - end->travelling;
+    return pending(end) <= room ? pending(end) : room * 2 >= window ? room : 0;
+}
+
+static size_t piece_size(Simulation *simulation, size_t most) {
     if (most > STREAM_PIECE)
         most = STREAM_PIECE;
     if (!simulation->options.piece_max)
@@ -219,32 +229,42 @@ static size_t piece_size(const End *end, size_t most) {
     return size < most ? size : most;
 }
 
-/* Sends what the window lets through. */
-static void out_send(End *end) {
+static void send_pieces(End *end) {
     Simulation *simulation = end->connection->simulation;
-    size_t sent = 0;
-    while (end->state == END_OPEN && sent < end->out.len &&
-           end->travelling < simulation->options.window) {
-        Span rest = span_skip(buf_span(&end->out), sent);
-        if (!is_live(peer_of(end))) { /* nobody takes it; we shall hear of that */
-            sent += rest.len;
-            end_reset(end);
-            break;
-        }
+    for (size_t left = sendable(end); left > 0;) {
         if (simulation_choose(simulation, 1000000) < simulation->options.cut_per_million) {
             connection_cut(end->connection);
             return;
         }
-        rest.len = piece_size(end, rest.len);
-        send_piece(end, rest, false);
-        sent += rest.len;
+        size_t size = piece_size(simulation, left);
+        send_piece(end, (Span){end->out.ptr + end->sent, size}, false);
+        end->sent += size;
+        left -= size;
     }
-    if (sent == end->out.len) {
+}
+
+static void out_send(End *end) {
+    if (end->state != END_OPEN || !pending(end))
+        return;
+    if (is_live(peer_of(end))) {
+        send_pieces(end);
+    } else { /* nobody takes it, of which we shall hear */
+        end->sent = end->out.len;
+        end_reset(end);
+    }
+    if (!pending(end)) {
         buf_done(&end->out);
-    } else if (sent) {
-        end->out.len -= sent;
-        memmove(end->out.ptr, end->out.ptr + sent, end->out.len);
+        end->sent = 0;
     }
+}
+
+static void out_add(End *end, Span bytes) {
+    if (end->sent && end->sent >= end->out.len / 2) {
+        end->out.len -= end->sent;
+        memmove(end->out.ptr, end->out.ptr + end->sent, end->out.len);
+        end->sent = 0;
+    }
+    buf_add(&end->out, bytes);
 }
 
 static void say_last(End *end) {
@@ -262,11 +282,11 @@ static void settle(Task *task) {
         return;
     }
     out_send(end);
-    if (end->state == END_OPEN && end->above && end->out.len <= STREAM_LOW) {
+    if (end->state == END_OPEN && end->above && pending(end) <= STREAM_LOW) {
         end->above = false;
         STREAM_TELL(&end->stream, writable);
     }
-    if (end->state == END_OPEN && end->finishing && !end->finished && !end->out.len)
+    if (end->state == END_OPEN && end->finishing && !end->finished && !pending(end))
         say_last(end);
     if (end->state == END_OPEN && end->finished && end->ended)
         end_over(end, 0);
@@ -287,14 +307,14 @@ static void simulated_write(Stream *stream, Span bytes) {
     End *end = end_of(stream);
     if (end->state >= END_OVER || end->finishing)
         return;
-    buf_add(&end->out, bytes);
-    end->above |= end->out.len > STREAM_LOW;
+    out_add(end, bytes);
+    end->above |= pending(end) > STREAM_LOW;
     if (end->state == END_OPEN)
         settle_later(end);
 }
 
 static size_t simulated_pending(const Stream *stream) {
-    return end_of(stream)->out.len;
+    return pending(end_of(stream));
 }
 
 static void simulated_flush(Stream *stream) {

@@ -37,6 +37,19 @@ void world_stop(World *world) {
     world->stopping = true;
 }
 
+/* ---- being held up ---- */
+
+Nanos world_promise(Nanos looked, Nanos next) {
+    if (next == WHEEL_NEVER)
+        return WHEEL_NEVER;
+    Nanos glance = looked + WORLD_GAP;
+    return next < looked ? looked : next < glance ? next : glance;
+}
+
+Nanos world_gap(Nanos looked, Nanos promised, Nanos now) {
+    return now - promised > WORLD_GAP ? now - looked : 0;
+}
+
 /* ---- deferred tasks ---- */
 
 void world_defer(World *world, Task *task) {

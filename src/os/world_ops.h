@@ -40,6 +40,11 @@ static inline bool world_has_tasks(const World *world) {
 void world_finish_turn(World *world);
 void world_run_tasks(World *world);
 
+/* When a loop that looked at the clock at `looked`, and whose next deadline is at `next`, must
+ * look again at the latest; and by how much deadlines move when it does so only now. */
+Nanos world_promise(Nanos looked, Nanos next);
+Nanos world_gap(Nanos looked, Nanos promised, Nanos now);
+
 struct Bell {
     void (*wake)(Bell *);
     void (*free)(Bell *);
