@@ -17,6 +17,7 @@
 #include "schema/json.h"
 #include "schema/pool.h"
 #include "schema/wire.h"
+#include "test_messages_proto3.pb.h"
 
 /* Fields of ConformanceRequest, and values of WireFormat and TestCategory. */
 enum { PROTOBUF_PAYLOAD = 1, JSON_PAYLOAD = 2, OUTPUT_FORMAT = 3, MESSAGE_TYPE = 4, CATEGORY = 5 };
@@ -187,6 +188,8 @@ int main(int argc, char **argv) {
     SchemaPool *types = schema_pool_new();
     if (argc > 1)
         add_descriptor_set(types, argv[1], &kept);
+    else
+        schema_pool_add(types, &test_messages_proto3_proto);
     while (serve(types, &arena))
         arena_reset(&arena);
     schema_pool_free(types);

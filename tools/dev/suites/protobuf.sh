@@ -10,7 +10,10 @@ results=$PWD/build/conformance
 [ "$(uname -m)" = x86_64 ] || die "the conformance runner is packaged for x86-64 only"
 launcher=$(newer_libc_launcher "$runner")
 mkdir -p "$results"
-compile release tests/protobuf_testee
+testee=tests/conformance/protobuf_testee
+configure release
+ninja -C build -t query $testee >/dev/null 2>&1 || meson setup --reconfigure build >/dev/null
+compile release $testee
 tests/node_modules/.bin/buf build "$suite/include" --exclude-source-info -o "$results/messages.binpb"
 
 passed=0 failed=0
@@ -30,5 +33,6 @@ suite_run() {
     passed=$((passed + good)) failed=$((failed + bad))
 }
 
-suite_run 'types built at run time' build/tests/protobuf_testee "$results/messages.binpb"
+suite_run 'proto3, types compiled in' "build/$testee"
+suite_run 'proto3, proto2 and editions, types built at run time' "build/$testee" "$results/messages.binpb"
 echo "$passed passed, $failed failed"
