@@ -30,24 +30,33 @@ uint32_t schema_name_hash(Span name) {
 }
 
 static bool has_name(const SchemaField *field, Span name) {
-    return span_equal(span(field->name, field->name_len), name) ||
-           span_equal(span(field->json_name, field->json_name_len), name);
+    return span_equal(span(field->name, field->name_len), name);
+}
+
+static bool has_json_name(const SchemaField *field, Span name) {
+    return span_equal(span(field->json_name, field->json_name_len), name);
+}
+
+static const SchemaField *walk_for_name(const SchemaMessage *type, Span name) {
+    for (size_t i = 0; i < type->field_count; i++)
+        if (has_name(&type->fields[i], name) || has_json_name(&type->fields[i], name))
+            return &type->fields[i];
+    return NULL;
 }
 
 const SchemaField *schema_field_by_name(const SchemaMessage *type, Span name) {
-    if (!type->name_slots) {
-        for (size_t i = 0; i < type->field_count; i++)
-            if (has_name(&type->fields[i], name))
-                return &type->fields[i];
-        return NULL;
-    }
+    if (!type->name_slots)
+        return walk_for_name(type, name);
+    const SchemaField *by_json_name = NULL;
     uint32_t mask = (1u << type->name_bits) - 1;
     for (uint32_t at = schema_name_hash(name) & mask; type->name_slots[at]; at = (at + 1) & mask) {
         const SchemaField *field = &type->fields[type->name_slots[at] - 1];
         if (has_name(field, name))
             return field;
+        if (!by_json_name && has_json_name(field, name))
+            by_json_name = field;
     }
-    return NULL;
+    return by_json_name;
 }
 
 const char *schema_enum_name(const SchemaEnum *type, int32_t number) {

@@ -228,7 +228,7 @@ size_t schema_element_size(const SchemaField *field);
 
 const SchemaField *schema_field_by_number(const SchemaMessage *type, uint32_t number);
 
-/* By proto name or JSON name; NULL when there is none. */
+/* By proto name or else by JSON name; NULL when there is none. */
 const SchemaField *schema_field_by_name(const SchemaMessage *type, Span name);
 
 /* The hash that name_slots is built with; stable across builds. */
