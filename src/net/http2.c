@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "net/http2_wire.h"
 #include "net/http_internal.h"
 
 /* How long the first GOAWAY of a drain is given to reach the peer, when it does not answer the
@@ -12,15 +13,6 @@
 #define DRAIN_NOTICE (1 * NANOS_PER_SECOND)
 
 static const uint8_t PING_DRAIN[8] = "drain", PING_ALIVE[8] = "alive";
-
-/* Stream ids that a client has passed over: they are closed without ever having been open. */
-typedef struct Skipped {
-    int32_t from, to;
-} Skipped;
-#define SKIPPED 8
-
-/* Streams that the peer has closed, the latest ones. */
-#define CLOSED 16
 
 typedef struct Http2 {
     nghttp2_session *session;
@@ -32,11 +24,7 @@ typedef struct Http2 {
     size_t credit;        /* released, not yet given back to the connection's window */
     uint32_t glitches;
     Nanos glitches_since;
-    int32_t last_stream;
-    Skipped skipped[SKIPPED];
-    uint32_t skips;
-    int32_t closed[CLOSED];
-    uint32_t closes;
+    Http2Wire wire;
     Nanos noticed; /* when the first GOAWAY of a drain was sent; 0 = no drain */
     bool settled;  /* the peer's SETTINGS have come */
     bool goaway;   /* the last GOAWAY is submitted */
@@ -65,76 +53,20 @@ static void terminate(Http2 *http2, uint32_t code) {
 }
 
 /* Counts what costs the peer little and us something. */
-static void glitch(Http2 *http2) {
+static void glitch(Http2 *http2, uint32_t count) {
     Nanos now = world_now(http2->connection->world);
     if (now - http2->glitches_since >= NANOS_PER_SECOND) {
         http2->glitches_since = now;
         http2->glitches = 0;
     }
-    if (++http2->glitches > http2->connection->limits->glitches)
+    http2->glitches += count;
+    if (http2->glitches > http2->connection->limits->glitches)
         terminate(http2, NGHTTP2_ENHANCE_YOUR_CALM);
-}
-
-/* Whether a client's HEADERS frame opens a new stream. On one that it has passed over it is an
- * error (RFC 9113, 5.1.1): nghttp2 takes such a stream for a closed one and lets it pass. */
-static bool opens_stream(Http2 *http2, int32_t id) {
-    if (id > http2->last_stream && id % 2) {
-        int32_t expected = http2->last_stream ? http2->last_stream + 2 : 1;
-        if (id > expected)
-            http2->skipped[http2->skips++ % SKIPPED] = (Skipped){expected, id - 2};
-        http2->last_stream = id;
-        return true;
-    }
-    for (size_t i = 0; i < SKIPPED; i++)
-        if (id % 2 && http2->skipped[i].from <= id && id <= http2->skipped[i].to)
-            terminate(http2, NGHTTP2_PROTOCOL_ERROR);
-    return false;
-}
-
-static void note_closed(Http2 *http2, int32_t id) {
-    http2->closed[http2->closes++ % CLOSED] = id;
-}
-
-/* A frame on a stream that the peer itself has closed before (5.1). On streams that we have reset
- * it may still be on its way. nghttp2 would have to keep closed streams to know. */
-static void check_closed(Http2 *http2, int32_t id) {
-    if (nghttp2_session_get_stream_user_data(http2->session, id))
-        return;
-    for (size_t i = 0; i < CLOSED; i++)
-        if (id && http2->closed[i] == id)
-            terminate(http2, NGHTTP2_STREAM_CLOSED);
-}
-
-static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *user) {
-    Http2 *http2 = user;
-    switch (head->type) {
-    case NGHTTP2_HEADERS:
-        if (!http2->connection->side->server || !opens_stream(http2, head->stream_id))
-            check_closed(http2, head->stream_id);
-        break;
-    case NGHTTP2_DATA:
-        check_closed(http2, head->stream_id);
-        break;
-    case NGHTTP2_CONTINUATION:
-        if (head->length == 0)
-            glitch(http2);
-        break;
-    case NGHTTP2_RST_STREAM:
-    case NGHTTP2_SETTINGS:
-    case NGHTTP2_PUSH_PROMISE:
-    case NGHTTP2_PING:
-    case NGHTTP2_GOAWAY:
-    case NGHTTP2_WINDOW_UPDATE:
-        break; /* on_frame sees them */
-    default:   /* PRIORITY, and what nobody knows */
-        glitch(http2);
-    }
-    return 0;
 }
 
 static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
                             void *user) {
-    glitch(user);
+    glitch(user, 1);
     return 0;
 }
 
@@ -253,16 +185,12 @@ static void on_data_end(Http2 *http2, const nghttp2_frame *frame) {
             nghttp2_session_get_stream_user_data(http2->session, frame->hd.stream_id);
         if (exchange)
             http_exchange_end(exchange);
-    } else if (frame->hd.length <= frame->data.padlen) {
-        glitch(http2);
     }
 }
 
 static void on_settings(Http2 *http2, const nghttp2_frame *frame) {
     if (frame->hd.flags & NGHTTP2_FLAG_ACK)
         return;
-    if (http2->settled)
-        glitch(http2);
     http2->settled = true;
     http2->connection->side->changed(http2->connection);
 }
@@ -279,22 +207,16 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_DATA:
         on_data_end(http2, frame);
         break;
-    case NGHTTP2_RST_STREAM:
-        note_closed(http2, frame->hd.stream_id);
-        glitch(http2);
-        break;
     case NGHTTP2_SETTINGS:
         on_settings(http2, frame);
         break;
     case NGHTTP2_PING:
         if (frame->hd.flags & NGHTTP2_FLAG_ACK)
             on_ping_ack(http2, frame->ping.opaque_data);
-        else
-            glitch(http2);
         break;
     case NGHTTP2_WINDOW_UPDATE:
         if (frame->window_update.window_size_increment < 16)
-            glitch(http2);
+            glitch(http2, 1);
         break;
     case NGHTTP2_GOAWAY:
         if (!http2->connection->side->server) {
@@ -329,8 +251,6 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
         http2->recent = NULL;
     if (http2->receiving == exchange)
         http2->receiving = NULL;
-    if (exchange->ended)
-        note_closed(http2, id);
     int reason = (int)code;
     if (code == NGHTTP2_NO_ERROR)
         reason = (server ? exchange->sent : exchange->ended) ? HTTP_OK : HTTP_CANCEL;
@@ -438,7 +358,6 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 }
 
 void http2_configure(nghttp2_session_callbacks *callbacks, nghttp2_option *options) {
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
@@ -460,6 +379,7 @@ static void start(HttpConnection *connection) {
     Http2 *http2 = xcalloc(1, sizeof *http2);
     http2->connection = connection;
     http2->memory.pool = connection->pool;
+    http2->wire.payload = NGHTTP2_CLIENT_MAGIC_LEN;
     connection->session = http2;
     nghttp2_mem memory = http_memory(&http2->memory);
     nghttp2_session_callbacks *callbacks = http_pool_callbacks(connection->pool);
@@ -492,6 +412,9 @@ static void free_session(HttpConnection *connection) {
 
 static void input(HttpConnection *connection, Span bytes) {
     Http2 *http2 = session_of(connection);
+    uint32_t error = NGHTTP2_NO_ERROR, glitches = 0;
+    if (connection->side->server)
+        bytes.len = http2_wire_scan(&http2->wire, bytes, &glitches, &error);
     ssize_t taken = nghttp2_session_mem_recv(http2->session, (const uint8_t *)bytes.ptr, bytes.len);
     fatal((int)taken);
     if (taken < 0) {
@@ -504,6 +427,10 @@ static void input(HttpConnection *connection, Span bytes) {
         http_connection_close(connection, -ENOBUFS);
         return;
     }
+    if (glitches)
+        glitch(http2, glitches);
+    if (error != NGHTTP2_NO_ERROR)
+        terminate(http2, error);
     if (http2->receiving)
         http_connection_arm(connection, http2->receiving_since + connection->limits->header);
     http_connection_schedule(connection);
