@@ -417,9 +417,9 @@ static void input(HttpConnection *connection, Span bytes) {
         bytes.len = http2_wire_scan(&http2->wire, bytes, &glitches, &error);
     ssize_t taken = nghttp2_session_mem_recv(http2->session, (const uint8_t *)bytes.ptr, bytes.len);
     fatal((int)taken);
-    if (taken < 0) {
+    if (taken < 0) { /* not even a preface, or a flood */
         connection->side->refused(connection);
-        http_connection_close(connection, -EPROTO);
+        http_connection_finish(connection);
         return;
     }
     if (http2->memory.used > connection->limits->write_queue) {

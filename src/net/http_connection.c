@@ -60,7 +60,7 @@ static void on_end(void *owner) {
 }
 
 static void run_flush(HttpConnection *connection) {
-    if (connection->closing || !connection->protocol)
+    if (connection->closing || connection->finishing || !connection->protocol)
         return;
     connection->protocol->flush(connection);
     for (Link *link; (link = list_pop_front(&connection->roused));) {
