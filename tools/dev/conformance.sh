@@ -1,11 +1,12 @@
-# conformance protobuf: runs an official conformance suite against us and prints the counts.
+# conformance protobuf|http2: runs an official conformance suite against us and prints the counts.
 #
 #   protobuf   the Protobuf suite, binary and JSON, in its strict mode, with no list of known
 #              failures; text format is skipped, and JSON that names proto2 extensions
+#   http2      h2spec, all cases in its strict mode, on cleartext and TLS
 #
 # Each is one of the suites of ./dev test. Ends with `N passed, N failed`; status 0 only when none
 # failed.
-CONFORMANCE=(protobuf)
+CONFORMANCE=(protobuf http2)
 
 is_one_of "${1:-}" "${CONFORMANCE[@]}" || die -2 "conformance: ${1:+no such suite: $1; }there are ${CONFORMANCE[*]}"
 exec ./dev test "$1"

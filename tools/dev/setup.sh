@@ -17,7 +17,7 @@ packages_of() {
     build) echo gcc g++ libc6-dev meson ninja-build pkg-config git:git python3:python3 \
         protoc:protobuf-compiler libprotobuf-dev libcmocka-dev libuv1-dev libnghttp2-dev \
         'libllhttp-dev|node-llhttp' libssl-dev zlib1g-dev libbrotli-dev libzstd-dev libsnappy-dev ;;
-    test) echo clang clang-format clang-tidy libclang-rt-dev llvm node:nodejs npm:npm ;;
+    test) echo clang clang-format clang-tidy libclang-rt-dev llvm node:nodejs npm:npm go:golang-go openssl:openssl ;;
     bench) echo libprotobuf-dev protobuf-c-compiler libprotobuf-c-dev libabsl-dev ;;
     *) return 1 ;;
     esac

@@ -11,6 +11,7 @@
 #   tsan        unit tests with ThreadSanitizer
 #   protobuf    the official Protobuf conformance suite, binary and JSON
 #   roundtrip   our messages and @bufbuild/protobuf's are the same, there and back
+#   http2       h2spec: HTTP/2 and HPACK, cleartext and TLS
 #   fuzz        each fuzz target: its corpus, then a few seconds of new input
 #
 # What a suite printed is kept in build/test-logs/. Ends with `N passed, N failed`, the sum over
@@ -18,7 +19,7 @@
 need build test
 
 # One file of tools/dev/suites/ each: it prints what it finds and ends with `N passed, N failed`.
-SUITES=(fmt tidy proto unit asan tsan protobuf roundtrip)
+SUITES=(fmt tidy proto unit asan tsan protobuf roundtrip http2)
 
 logs=build/test-logs
 passed=0 failed=0 summary=()
