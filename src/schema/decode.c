@@ -90,9 +90,15 @@ COLD const char *fail_in(Decoder *d, const SchemaMessage *type, const void *mess
 
 /* ---- numbers off the wire ------------------------------------------------------------------- */
 
-/* Varints of two to eight bytes with eight to read: no branch per byte, the seven-bit groups
- * close up in three steps. */
-static const char *read_long_varint(const char *at, const char *end, uint64_t *ret) {
+/* A number and what comes behind it, NULL on failure: a pair that returns in registers. */
+typedef struct Number {
+    const char *next;
+    uint64_t value;
+} Number;
+
+/* Varints of up to eight bytes with eight to read: no branch per byte, the seven-bit groups close
+ * up in three steps. */
+static Number read_long_varint(const char *at, const char *end) {
     uint64_t word;
     if (LIKELY(end - at >= 8)) {
         memcpy(&word, at, 8);
@@ -104,47 +110,43 @@ static const char *read_long_varint(const char *at, const char *end, uint64_t *r
             word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
             word = (word & 0x00003fff00003fff) | (word & 0x3fff00003fff0000) >> 2;
             word = (word & 0x000000000fffffff) | (word & 0x0fffffff00000000) >> 4;
-            *ret = word;
-            return at + (__builtin_ctzll(stops) + 1) / 8;
+            return (Number){at + (__builtin_ctzll(stops) + 1) / 8, word};
         }
     }
-    return wire_varint(&at, end, ret) ? NULL : at;
+    WireFault fault = wire_varint(&at, end, &word);
+    return (Number){fault ? NULL : at, fault ? 0 : word};
 }
 
-ALWAYS_INLINE const char *read_varint(const char *at, const char *end, uint64_t *ret) {
-    if (LIKELY(at < end) && LIKELY((uint8_t)*at < 0x80)) {
-        *ret = (uint8_t)*at;
-        return at + 1;
-    }
-    return read_long_varint(at, end, ret);
+ALWAYS_INLINE Number read_varint(const char *at, const char *end) {
+    if (LIKELY(at < end) && LIKELY((uint8_t)*at < 0x80))
+        return (Number){at + 1, (uint8_t)*at};
+    return read_long_varint(at, end);
 }
 
-static const char *read_long_tag(const char *at, const char *end, uint32_t *ret) {
-    return wire_tag(&at, end, ret) ? NULL : at;
+static Number read_long_tag(const char *at, const char *end) {
+    uint32_t tag;
+    WireFault fault = wire_tag(&at, end, &tag);
+    return (Number){fault ? NULL : at, fault ? 0 : tag};
 }
 
 /* A tag; at < end. Whether one of a single byte has a valid number and type shows when no field
  * matches it. */
-ALWAYS_INLINE const char *read_tag(const char *at, const char *end, uint32_t *ret) {
-    if (LIKELY((uint8_t)*at < 0x80)) {
-        *ret = (uint8_t)*at;
-        return at + 1;
-    }
-    if (LIKELY(end - at >= 2) && LIKELY((uint8_t)at[1] < 0x80) && at[1]) {
-        *ret = ((uint32_t)(uint8_t)at[0] & 0x7f) | (uint32_t)(uint8_t)at[1] << 7;
-        return at + 2;
-    }
-    return read_long_tag(at, end, ret);
+ALWAYS_INLINE Number read_tag(const char *at, const char *end) {
+    uint32_t low = (uint8_t)*at;
+    if (LIKELY(low < 0x80))
+        return (Number){at + 1, low};
+    uint32_t high = end - at >= 2 ? (uint8_t)at[1] : 0;
+    if (LIKELY(high < 0x80) && LIKELY(high))
+        return (Number){at + 2, (low & 0x7f) | high << 7};
+    return read_long_tag(at, end);
 }
 
 /* A length, and that so many bytes follow. */
-ALWAYS_INLINE const char *read_length(const char *at, const char *end, size_t *ret) {
-    uint64_t length;
-    at = read_varint(at, end, &length);
-    if (UNLIKELY(!at) || UNLIKELY(length > (size_t)(end - at)))
-        return NULL;
-    *ret = length;
-    return at;
+ALWAYS_INLINE Number read_length(const char *at, const char *end) {
+    Number length = read_varint(at, end);
+    if (UNLIKELY(!length.next) || UNLIKELY(length.value > (size_t)(end - length.next)))
+        return (Number){NULL, 0};
+    return length;
 }
 
 /* ---- memory --------------------------------------------------------------------------------- */
@@ -170,21 +172,20 @@ static size_t count_run(const char *at, const char *end, uint32_t tag) {
     if ((tag & 7) == WIRE_START_GROUP)
         return 1;
     for (size_t run = 1;; run++) {
-        uint32_t next;
         if ((tag & 7) == WIRE_BYTES) {
-            size_t length;
-            at = read_length(at, end, &length);
-            if (!at)
+            Number length = read_length(at, end);
+            if (!length.next)
                 return run;
-            at += length;
+            at = length.next + length.value;
         } else if (wire_skip(&at, end, tag, 0)) {
             return run;
         }
         if (at == end)
             return run;
-        at = read_tag(at, end, &next);
-        if (!at || next != tag)
+        Number next = read_tag(at, end);
+        if (!next.next || next.value != tag)
             return run;
+        at = next.next;
     }
 }
 
@@ -279,29 +280,28 @@ static bool keep_unlisted(Decoder *d, void *message, const SchemaField *field, u
 /* ---- values --------------------------------------------------------------------------------- */
 
 /* Short ASCII, which most strings are, without a call. */
-ALWAYS_INLINE bool is_text(const char *text, size_t len) {
+ALWAYS_INLINE bool is_text(Span text) {
     uint64_t word, seen = 0;
     size_t at = 0;
-    for (; len - at >= 8; at += 8) {
-        memcpy(&word, text + at, 8);
+    for (; text.len - at >= 8; at += 8) {
+        memcpy(&word, text.ptr + at, 8);
         seen |= word;
     }
-    for (; at < len; at++)
-        seen |= (uint64_t)(uint8_t)text[at];
-    return LIKELY(!(seen & 0x8080808080808080)) || utf8_valid(span(text, len));
+    for (; at < text.len; at++)
+        seen |= (uint8_t)text.ptr[at];
+    return LIKELY(!(seen & 0x8080808080808080)) || utf8_valid(text);
 }
 
 ALWAYS_INLINE const char *decode_span(Decoder *d, bool text, Span *ret, const char *at,
                                       const char *end) {
-    size_t length;
-    const char *content = read_length(at, end, &length);
-    if (UNLIKELY(!content))
+    Number length = read_length(at, end);
+    if (UNLIKELY(!length.next))
         return fail_length(d, at, end);
-    if (text && UNLIKELY(!is_text(content, length)))
-        return fail(d, -EBADMSG, content + utf8_valid_length(span(content, length)),
-                    "not valid UTF-8");
-    *ret = span(content, length);
-    return content + length;
+    Span content = span(length.next, length.value);
+    if (text && UNLIKELY(!is_text(content)))
+        return fail(d, -EBADMSG, content.ptr + utf8_valid_length(content), "not valid UTF-8");
+    *ret = content;
+    return content.ptr + content.len;
 }
 
 ALWAYS_INLINE const char *decode_fixed32(Decoder *d, uint32_t *ret, const char *at,
@@ -322,41 +322,40 @@ ALWAYS_INLINE const char *decode_fixed64(Decoder *d, uint64_t *ret, const char *
     return at + 8;
 }
 
-ALWAYS_INLINE const char *decode_varint(Decoder *d, uint64_t *ret, const char *at,
-                                        const char *end) {
-    const char *next = read_varint(at, end, ret);
-    return LIKELY(next != NULL) ? next : fail_varint(d, at, end);
-}
-
 /* One value that is not a message; on failure `value` is not touched: packed elements that are
  * cut short have no place. 32-bit types take the low bits of their varint. */
 ALWAYS_INLINE const char *decode_scalar(Decoder *d, const SchemaField *field, void *value,
                                         const char *at, const char *end) {
-    uint64_t number = 0;
+    Number number;
     switch ((SchemaType)field->type) {
     case SCHEMA_INT64:
     case SCHEMA_UINT64:
-        if (LIKELY((at = decode_varint(d, &number, at, end)) != NULL))
-            *(uint64_t *)value = number;
-        return at;
+        number = read_varint(at, end);
+        if (LIKELY(number.next != NULL))
+            *(uint64_t *)value = number.value;
+        break;
     case SCHEMA_INT32:
     case SCHEMA_UINT32:
     case SCHEMA_ENUM:
-        if (LIKELY((at = decode_varint(d, &number, at, end)) != NULL))
-            *(uint32_t *)value = (uint32_t)number;
-        return at;
+        number = read_varint(at, end);
+        if (LIKELY(number.next != NULL))
+            *(uint32_t *)value = (uint32_t)number.value;
+        break;
     case SCHEMA_BOOL:
-        if (LIKELY((at = decode_varint(d, &number, at, end)) != NULL))
-            *(bool *)value = number != 0;
-        return at;
+        number = read_varint(at, end);
+        if (LIKELY(number.next != NULL))
+            *(bool *)value = number.value != 0;
+        break;
     case SCHEMA_SINT32:
-        if (LIKELY((at = decode_varint(d, &number, at, end)) != NULL))
-            *(int32_t *)value = (int32_t)wire_unzigzag((uint32_t)number);
-        return at;
+        number = read_varint(at, end);
+        if (LIKELY(number.next != NULL))
+            *(int32_t *)value = (int32_t)wire_unzigzag((uint32_t)number.value);
+        break;
     case SCHEMA_SINT64:
-        if (LIKELY((at = decode_varint(d, &number, at, end)) != NULL))
-            *(int64_t *)value = wire_unzigzag(number);
-        return at;
+        number = read_varint(at, end);
+        if (LIKELY(number.next != NULL))
+            *(int64_t *)value = wire_unzigzag(number.value);
+        break;
     case SCHEMA_FLOAT:
     case SCHEMA_FIXED32:
     case SCHEMA_SFIXED32:
@@ -369,26 +368,24 @@ ALWAYS_INLINE const char *decode_scalar(Decoder *d, const SchemaField *field, vo
         return decode_span(d, field->flags & SCHEMA_UTF8, value, at, end);
     case SCHEMA_BYTES:
         return decode_span(d, false, value, at, end);
-    case SCHEMA_MESSAGE:
-    case SCHEMA_GROUP:
-        break;
+    default: /* messages do not come here */
+        __builtin_unreachable();
     }
-    __builtin_unreachable();
+    return LIKELY(number.next != NULL) ? number.next : fail_varint(d, at, end);
 }
 
 /* A number of a closed enum: into *ret, or among the unknown fields of `message`. */
 static const char *decode_closed(Decoder *d, const SchemaField *field, void *message, bool *listed,
                                  int32_t *ret, const char *at, const char *end) {
-    uint64_t number;
-    const char *next = decode_varint(d, &number, at, end);
-    if (!next)
-        return NULL;
-    *listed = schema_enum_name(field->enumeration, (int32_t)number) != NULL;
+    Number number = read_varint(at, end);
+    if (!number.next)
+        return fail_varint(d, at, end);
+    *listed = schema_enum_name(field->enumeration, (int32_t)number.value) != NULL;
     if (*listed)
-        *ret = (int32_t)number;
-    else if (!keep_unlisted(d, message, field, number))
+        *ret = (int32_t)number.value;
+    else if (!keep_unlisted(d, message, field, number.value))
         return fail_memory(d, at);
-    return next;
+    return number.next;
 }
 
 /* ---- fields --------------------------------------------------------------------------------- */
@@ -400,11 +397,11 @@ ALWAYS_INLINE const char *decode_nested(Decoder *d, const SchemaField *field, vo
         return fail_wire(d, at, WIRE_TOO_DEEP);
     d->depth--;
     if (LIKELY(field->type == SCHEMA_MESSAGE)) {
-        size_t length;
-        const char *content = read_length(at, end, &length);
-        if (UNLIKELY(!content))
+        Number length = read_length(at, end);
+        if (UNLIKELY(!length.next))
             return fail_length(d, at, end);
-        at = decode_fields(d, field->message, sub, content, content + length, NO_GROUP);
+        at = decode_fields(d, field->message, sub, length.next, length.next + length.value,
+                           NO_GROUP);
     } else {
         at = decode_fields(d, field->message, sub, at, end, (field->tag & ~7u) | WIRE_END_GROUP);
     }
@@ -413,10 +410,13 @@ ALWAYS_INLINE const char *decode_nested(Decoder *d, const SchemaField *field, vo
 }
 
 ALWAYS_INLINE void mark_present(void *message, const SchemaField *field) {
+    if (!(field->flags & (SCHEMA_HAS | SCHEMA_ONEOF_MEMBER)))
+        return;
+    char *presence = (char *)message + field->presence;
     if (field->flags & SCHEMA_HAS)
-        *((bool *)message + field->presence) = true;
-    else if (field->flags & SCHEMA_ONEOF_MEMBER)
-        *(int32_t *)((char *)message + field->presence) = (int32_t)schema_number(field);
+        *(bool *)presence = true;
+    else
+        *(int32_t *)presence = (int32_t)schema_number(field);
 }
 
 static const char *decode_submessage(Decoder *d, const SchemaField *field, void *message,
@@ -481,17 +481,17 @@ static size_t count_varints(const char *at, const char *end) {
 static const char *decode_packed(Decoder *d, const SchemaField *field, void *message,
                                  const char *at, const char *end) {
     SchemaArray *array = schema_at(message, field);
-    size_t length, fixed = type_fixed_size(field->type), size = element_size(field);
-    const char *start = read_length(at, end, &length);
-    if (UNLIKELY(!start))
+    size_t fixed = type_fixed_size(field->type), size = element_size(field);
+    Number length = read_length(at, end);
+    if (UNLIKELY(!length.next))
         return fail_length(d, at, end);
-    const char *stop = start + length;
-    if (UNLIKELY(fixed && length % fixed != 0))
+    if (UNLIKELY(fixed && length.value % fixed != 0))
         return fail(d, -EBADMSG, at, "length that is no multiple of the packed elements' size");
-    size_t count = fixed ? length / fixed : count_varints(start, stop);
+    const char *stop = length.next + length.value;
+    size_t count = fixed ? length.value / fixed : count_varints(length.next, stop);
     if (array->capacity - array->count < count && !grow_array(d, array, size, count))
         return fail_memory(d, at);
-    for (at = start; at && at < stop;) {
+    for (at = length.next; at && at < stop;) {
         void *element = (char *)array->items + (size_t)array->count * size;
         bool counts = true;
         if (UNLIKELY(field->flags & SCHEMA_CLOSED))
@@ -531,12 +531,11 @@ static const char *decode_entry(Decoder *d, const SchemaField *field, void *mess
         return fail_memory(d, at);
     void *entry = (char *)map->items + (size_t)map->count * type->size;
     init_message(type, entry);
-    size_t length;
-    const char *content = read_length(at, end, &length);
-    if (UNLIKELY(!content))
+    Number length = read_length(at, end);
+    if (UNLIKELY(!length.next))
         return fail_length(d, at, end);
     d->unlisted = false;
-    at = decode_fields(d, type, entry, content, content + length, NO_GROUP);
+    at = decode_fields(d, type, entry, length.next, length.next + length.value, NO_GROUP);
     if (UNLIKELY(!at)) {
         schema_error_in_key(d->error, &type->fields[0], schema_at(entry, &type->fields[0]));
         return NULL;
@@ -599,10 +598,11 @@ static const char *decode_fields(Decoder *d, const SchemaMessage *type, void *me
                                  const char *at, const char *end, uint32_t end_tag) {
     while (at < end) {
         const char *start = at;
-        uint32_t tag;
-        at = read_tag(at, end, &tag);
-        if (UNLIKELY(!at))
+        Number read = read_tag(at, end);
+        if (UNLIKELY(!read.next))
             return fail_tag(d, start, end);
+        uint32_t tag = (uint32_t)read.value;
+        at = read.next;
         const SchemaField *field = find_field(type, tag >> 3);
         if (LIKELY(field && field->tag == tag)) {
             if (field->shape == SCHEMA_SINGULAR)

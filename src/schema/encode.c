@@ -35,6 +35,14 @@ static char *encode_fields(Writer *w, const SchemaMessage *type, const void *mes
 
 /* ---- room ----------------------------------------------------------------------------------- */
 
+/* Lets it write to all that is free in the arena's current block; returns the end of it. */
+ALWAYS_INLINE char *use_block(Writer *w) {
+    Arena *arena = w->arena;
+    arena_reserve(arena, (size_t)(arena->top - arena->floor));
+    w->floor = arena->floor;
+    return w->end = arena->top;
+}
+
 /* Moves what is written to where `more` bytes fit before it. */
 static __attribute__((noinline, cold)) char *grow(Writer *w, char *at, size_t more) {
     size_t written = (size_t)(w->end - at);
@@ -47,12 +55,9 @@ static __attribute__((noinline, cold)) char *grow(Writer *w, char *at, size_t mo
         w->status = -ENOMEM;
         return NULL;
     }
-    arena_reserve(w->arena, (size_t)(w->arena->top - w->arena->floor));
-    char *end = w->arena->top;
+    char *end = use_block(w);
     if (written)
         memcpy(end - written, at, written);
-    w->end = end;
-    w->floor = w->arena->floor;
     return end - written;
 }
 
@@ -64,7 +69,7 @@ ALWAYS_INLINE char *make_room(Writer *w, char *at, size_t more) {
 
 /* Varints of up to eight bytes: spreads the seven-bit groups in three steps, the reverse of what
  * the decoder does; what is stored below the varint is written over later. */
-static char *put_long_varint(char *at, uint64_t value) {
+ALWAYS_INLINE char *put_long_varint(char *at, uint64_t value) {
     size_t size = wire_varint_size(value);
     if (UNLIKELY(size > 8)) {
         wire_put_varint(at - size, value);
@@ -113,20 +118,36 @@ ALWAYS_INLINE char *put_fixed64(char *at, uint64_t value) {
 
 /* ---- values --------------------------------------------------------------------------------- */
 
+/* memcpy without a call for up to 16 bytes: two pieces that may overlap. */
+ALWAYS_INLINE void copy_bytes(char *to, const char *from, size_t len) {
+    if (len > 16) {
+        memcpy(to, from, len);
+    } else if (len >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + len - 8, from + len - 8, 8);
+    } else if (len >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + len - 4, from + len - 4, 4);
+    } else {
+        for (size_t i = 0; i < len; i++)
+            to[i] = from[i];
+    }
+}
+
 /* Bytes with their length before them. */
 ALWAYS_INLINE char *put_span(Writer *w, char *at, Span bytes) {
     at = make_room(w, at, bytes.len + SLACK);
     if (UNLIKELY(!at))
         return NULL;
     at -= bytes.len;
-    if (bytes.len)
-        memcpy(at, bytes.ptr, bytes.len);
+    copy_bytes(at, bytes.ptr, bytes.len);
     return put_varint(at, bytes.len);
 }
 
 /* A message or group as the value of `field`, with what frames it, the tag included. NULL is the
  * empty message. */
-static char *put_message(Writer *w, const SchemaField *field, const void *message, char *at) {
+ALWAYS_INLINE char *put_message(Writer *w, const SchemaField *field, const void *message,
+                                char *at) {
     bool group = field->type == SCHEMA_GROUP;
     if (group)
         at = put_tag(at, (field->tag & ~7u) | WIRE_END_GROUP);
@@ -176,20 +197,23 @@ ALWAYS_INLINE char *put_number(char *at, unsigned type, const void *value) {
 
 /* ---- fields --------------------------------------------------------------------------------- */
 
+/* Whether a singular field has presence of its own; if so, *ret tells whether it is set. */
+ALWAYS_INLINE bool has_presence(const SchemaField *field, const char *message, bool *ret) {
+    if (LIKELY(!(field->flags & (SCHEMA_HAS | SCHEMA_ONEOF_MEMBER))))
+        return false;
+    const char *presence = message + field->presence;
+    *ret = field->flags & SCHEMA_HAS ? *(const bool *)presence
+                                     : *(const int32_t *)presence == (int32_t)schema_number(field);
+    return true;
+}
+
 /* A singular field that has SLACK before `at`; nothing when it is not set. Key and value of a map
  * entry are `always` written. */
 ALWAYS_INLINE char *put_singular(Writer *w, const SchemaField *field, const char *message, char *at,
                                  bool always) {
     const void *value = message + field->offset;
-    if (field->flags & SCHEMA_HAS) {
-        if (!*(const bool *)(message + field->presence))
-            return at;
-        always = true;
-    } else if (field->flags & SCHEMA_ONEOF_MEMBER) {
-        if (*(const int32_t *)(message + field->presence) != (int32_t)schema_number(field))
-            return at;
-        always = true;
-    }
+    if (has_presence(field, message, &always) && !always)
+        return at;
     uint64_t number;
     switch ((SchemaType)field->type) {
     case SCHEMA_STRING:
@@ -215,12 +239,21 @@ ALWAYS_INLINE char *put_singular(Writer *w, const SchemaField *field, const char
         if (*(const uint64_t *)value == 0 && !always)
             return at;
         return put_tag(put_fixed64(at, *(const uint64_t *)value), field->tag);
+    case SCHEMA_INT64:
+    case SCHEMA_UINT64:
+        number = *(const uint64_t *)value;
+        break;
+    case SCHEMA_INT32:
+    case SCHEMA_ENUM:
+        number = (uint64_t)(int64_t) * (const int32_t *)value;
+        break;
     default:
         number = varint_of(field->type, value);
-        if (number == 0 && !always)
-            return at;
-        return put_tag(put_varint(at, number), field->tag);
+        break;
     }
+    if (number == 0 && !always)
+        return at;
+    return put_tag(put_varint(at, number), field->tag);
 }
 
 static char *put_packed(Writer *w, const SchemaField *field, const SchemaArray *array, char *at) {
@@ -275,13 +308,14 @@ static char *encode_fields(Writer *w, const SchemaMessage *type, const void *mes
     const SchemaUnknown *unknown = *(SchemaUnknown *const *)message;
     if (UNLIKELY(unknown != NULL) && UNLIKELY(!(at = put_unknown(w, unknown, at))))
         return NULL;
+    const bool always = type->map_entry;
     for (size_t i = type->field_count; i-- > 0;) {
         const SchemaField *field = &type->fields[i];
         at = make_room(w, at, SLACK);
         if (UNLIKELY(!at))
             return NULL;
         if (LIKELY(field->shape == SCHEMA_SINGULAR)) {
-            at = put_singular(w, field, message, at, type->map_entry);
+            at = put_singular(w, field, message, at, always);
         } else {
             const SchemaArray *array = schema_at(message, field);
             if (array->count)
@@ -299,9 +333,9 @@ static char *encode_fields(Writer *w, const SchemaMessage *type, const void *mes
 int schema_encode(const SchemaMessage *type, const void *message, size_t headroom, Arena *arena,
                   Span *ret) {
     Writer writer = {.arena = arena, .max = WIRE_MESSAGE_MAX, .too_long = -EMSGSIZE};
-    char *at = grow(&writer, NULL, FIRST_ROOM);
-    if (at)
-        at = encode_fields(&writer, type, message, at);
+    if (!arena_reserve(arena, FIRST_ROOM))
+        return -ENOMEM;
+    char *at = encode_fields(&writer, type, message, use_block(&writer));
     if (at && (size_t)(writer.end - at) > WIRE_MESSAGE_MAX) {
         writer.status = -EMSGSIZE;
         at = NULL;
