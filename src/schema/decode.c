@@ -90,6 +90,18 @@ COLD const char *fail_in(Decoder *d, const SchemaMessage *type, const void *mess
 
 /* ---- numbers off the wire ------------------------------------------------------------------- */
 
+ALWAYS_INLINE uint64_t load8(const char *at) {
+    uint64_t word;
+    memcpy(&word, at, 8);
+    return word;
+}
+
+ALWAYS_INLINE uint64_t load4(const char *at) {
+    uint32_t word;
+    memcpy(&word, at, 4);
+    return word;
+}
+
 /* A number and what comes behind it, NULL on failure: a pair that returns in registers. */
 typedef struct Number {
     const char *next;
@@ -101,8 +113,7 @@ typedef struct Number {
 static Number read_long_varint(const char *at, const char *end) {
     uint64_t word;
     if (LIKELY(end - at >= 8)) {
-        memcpy(&word, at, 8);
-        word = le64toh(word);
+        word = le64toh(load8(at));
         uint64_t stops = ~word & 0x8080808080808080;
         if (LIKELY(stops)) {
             word &= stops ^ (stops - 1);
@@ -279,16 +290,20 @@ static bool keep_unlisted(Decoder *d, void *message, const SchemaField *field, u
 
 /* ---- values --------------------------------------------------------------------------------- */
 
-/* Short ASCII, which most strings are, without a call. */
+/* ASCII, which most strings are, without a call: in pieces of which the last two may overlap. */
 ALWAYS_INLINE bool is_text(Span text) {
-    uint64_t word, seen = 0;
-    size_t at = 0;
-    for (; text.len - at >= 8; at += 8) {
-        memcpy(&word, text.ptr + at, 8);
-        seen |= word;
+    const char *at = text.ptr, *end = text.ptr + text.len;
+    uint64_t seen = 0;
+    if (text.len >= 8) {
+        for (; end - at > 8; at += 8)
+            seen |= load8(at);
+        seen |= load8(end - 8);
+    } else if (text.len >= 4) {
+        seen = load4(at) | load4(end - 4);
+    } else {
+        for (; at < end; at++)
+            seen |= (uint8_t)*at;
     }
-    for (; at < text.len; at++)
-        seen |= (uint8_t)text.ptr[at];
     return LIKELY(!(seen & 0x8080808080808080)) || utf8_valid(text);
 }
 
