@@ -405,6 +405,13 @@ int json_read_message(JsonReader *reader, const SchemaMessage *type, void *messa
                                                : json_read_known(reader, type, message);
 }
 
+int json_check_required(JsonReader *reader, const SchemaMessage *type, const void *message) {
+    int r = type->has_required ? schema_check_required(type, message, reader->error) : 0;
+    if (r < 0 && reader->error)
+        reader->error->offset = (size_t)(reader->at - reader->begin);
+    return r;
+}
+
 /* ---- Documents ------------------------------------------------------------------------------ */
 
 static int read_document(JsonReader *reader, const SchemaMessage *type, void **ret) {
@@ -417,10 +424,10 @@ static int read_document(JsonReader *reader, const SchemaMessage *type, void **r
         return r;
     if (json_peek(reader), reader->at != reader->end)
         return json_expected(reader, "the end of the text");
-    if (type->has_required && (r = schema_check_required(type, message, reader->error)) < 0)
-        return r;
-    *ret = message;
-    return 0;
+    r = json_check_required(reader, type, message);
+    if (r == 0)
+        *ret = message;
+    return r;
 }
 
 /* Lets the arena grow by `memory` bytes at the most; returns the limit it had. */

@@ -20,6 +20,9 @@ int json_read_field(JsonReader *reader, const SchemaField *field, void *message)
 /* Reads a message whose type is not SCHEMA_ORDINARY. */
 int json_read_known(JsonReader *reader, const SchemaMessage *type, void *message);
 
+/* Whether all required fields of a message that was just read are set. */
+int json_check_required(JsonReader *reader, const SchemaMessage *type, const void *message);
+
 /* States that a field is unknown; suggests the one that may have been meant. */
 int json_fail_unknown(JsonReader *reader, const char *at, const SchemaMessage *type, Span name)
     __attribute__((cold));

@@ -227,8 +227,8 @@ static int read_known_in_any(JsonReader *reader, const SchemaMessage *type, void
 }
 
 static int pack(JsonReader *reader, const SchemaMessage *type, const void *content, Span *ret) {
-    int r = 0;
-    if (type->has_required && (r = schema_check_required(type, content, reader->error)) < 0)
+    int r = json_check_required(reader, type, content);
+    if (r < 0)
         return r;
     r = schema_encode(type, content, 0, reader->arena, ret);
     return r == -ENOMEM ? json_out_of_memory(reader)

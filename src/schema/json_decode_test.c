@@ -344,6 +344,7 @@ static void test_required(void **state) {
     assert_int_equal(decode("{\"stricts\":[{\"id\":1},{}]}", NULL, &arena, &sample, &error),
                      -EBADMSG);
     assert_string_equal(error.path, "stricts[1].id");
+    assert_int_equal(error.offset, 25);
     arena_done(&arena);
 }
 

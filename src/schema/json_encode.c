@@ -43,7 +43,7 @@ static const SchemaEnumValue *find_value(const SchemaEnum *type, int32_t number)
 
 static void write_enum(JsonWriter *writer, const SchemaEnum *type, int32_t number) {
     const SchemaEnumValue *value = find_value(type, number);
-    if (strcmp(type->full_name, "google.protobuf.NullValue") == 0)
+    if (value && strcmp(type->full_name, "google.protobuf.NullValue") == 0)
         return buf_add_literal(writer->out, "null");
     if (!value || writer->options->enum_numbers)
         return write_integer(writer, number);

@@ -106,6 +106,10 @@ static int write_value(JsonWriter *writer, const SchemaMessage *type, const void
     field = schema_field_by_number(type, (uint32_t)kind);
     if (!field)
         return json_cannot(writer, "a google.protobuf.Value without a kind");
+    if (kind == VALUE_NULL) {
+        buf_add_literal(writer->out, "null");
+        return 0;
+    }
     if (kind == VALUE_NUMBER && !isfinite(*(const double *)schema_at(message, field)))
         return json_cannot(writer, "a google.protobuf.Value that is not finite");
     return json_write_field(writer, field, message);
