@@ -414,6 +414,10 @@ int json_check_required(JsonReader *reader, const SchemaMessage *type, const voi
 
 /* ---- Documents ------------------------------------------------------------------------------ */
 
+/* How much may be read ahead, all in all. */
+#define LOOK_AHEAD_FREE  ((size_t)1 << 20)
+#define LOOK_AHEAD_TIMES 8
+
 static int read_document(JsonReader *reader, const SchemaMessage *type, void **ret) {
     void *message = schema_new(type, reader->arena);
     if (!message)
@@ -451,7 +455,8 @@ int schema_json_decode(const SchemaMessage *type, Span text, const SchemaJson *o
                          .arena = arena,
                          .options = options,
                          .error = error,
-                         .depth = options->depth ? options->depth : SCHEMA_DEPTH_MAX};
+                         .depth = options->depth ? options->depth : SCHEMA_DEPTH_MAX,
+                         .look_ahead = LOOK_AHEAD_FREE + LOOK_AHEAD_TIMES * text.len};
     size_t memory = options->memory ? options->memory : ((size_t)1 << 20) + 64 * text.len;
     size_t before = limit_arena(arena, memory);
     int r = read_document(&reader, type, ret);

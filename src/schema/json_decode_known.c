@@ -160,6 +160,15 @@ static int read_container(JsonReader *reader, const SchemaMessage *type, void *m
 
 /* ---- Any ------------------------------------------------------------------------------------ */
 
+/* Anys inside each other whose "@type" stands last are read once for each level, which adds up. */
+static int count_look_ahead(JsonReader *reader, const JsonReader *scout, const char *from) {
+    size_t bytes = (size_t)(scout->at - from);
+    if (bytes > reader->look_ahead)
+        return json_fail(reader, reader->at, "\"@type\" stands too far behind too often");
+    reader->look_ahead -= bytes;
+    return 0;
+}
+
 /* Looks through the object at hand, without leaving its start, for the member "@type". *ret_url
  * is left empty when there is none; *ret_empty tells whether there is no member at all. */
 static int find_type(JsonReader *reader, Span *ret_url, const char **ret_place, bool *ret_empty) {
@@ -179,7 +188,8 @@ static int find_type(JsonReader *reader, Span *ret_url, const char **ret_place, 
             *ret_empty = false;
             return json_read_string(&scout, ret_url);
         }
-        if ((r = json_skip(&scout)) < 0)
+        const char *value = scout.at;
+        if ((r = json_skip(&scout)) < 0 || (r = count_look_ahead(reader, &scout, value)) < 0)
             return r;
     }
     return r;

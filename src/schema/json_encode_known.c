@@ -125,6 +125,9 @@ static int write_container(JsonWriter *writer, const SchemaMessage *type, const 
     return r;
 }
 
+/* One level of nesting in JSON is up to three in messages: a Value, its Struct, the map's entry. */
+#define MESSAGES_A_LEVEL 3
+
 /* ---- Any ------------------------------------------------------------------------------------ */
 
 /* The content of an Any, decoded. */
@@ -139,7 +142,8 @@ static int unpack(JsonWriter *writer, Span url, Span bytes, const SchemaMessage 
     if (!*ret_type)
         return json_cannot(writer, "type '%.*s' is not known", schema_shown(name, SHOWN), name.ptr);
     SchemaError inner;
-    int r = schema_decode(*ret_type, bytes, NULL, &writer->scratch, ret, &inner);
+    const SchemaDecode options = {.depth = MESSAGES_A_LEVEL * writer->depth};
+    int r = schema_decode(*ret_type, bytes, &options, &writer->scratch, ret, &inner);
     if (r < 0)
         return schema_error_set(writer->error, r, 0, "malformed %.*s: %s",
                                 schema_shown(name, SHOWN), name.ptr, inner.reason);

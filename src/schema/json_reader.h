@@ -13,7 +13,8 @@ typedef struct JsonReader {
     Arena *arena; /* for strings that need unescaping */
     const SchemaJson *options;
     SchemaError *error;
-    uint32_t depth; /* levels that may still be entered */
+    uint32_t depth;    /* levels that may still be entered */
+    size_t look_ahead; /* bytes that may still be read in search of an Any's "@type" */
 } JsonReader;
 
 /* States what is wrong at a place of the text; returns -EBADMSG. */

@@ -348,6 +348,48 @@ static void test_depth(void **state) {
     assert_int_equal(decode_repeated("google.protobuf.Any", "", "{\"value\":", 1000000), -ELOOP);
 }
 
+/* Each level looks through all that is inside it. */
+static int decode_late_types(int levels, size_t content) {
+    const SchemaMessage *type = schema_pool_message(pools[0], SPAN("google.protobuf.Any"));
+    const SchemaJson options = {.types = pools[0]};
+    Arena arena = {0};
+    Buf text = {.arena = &arena};
+    for (int i = 0; i < levels; i++)
+        buf_add_literal(&text, "{\"value\":");
+    buf_add_literal(&text, "{\"text\":\"");
+    memset(buf_reserve(&text, content), 'x', content);
+    text.len += content;
+    buf_add_literal(&text, "\",\"@type\":\"t/kinds.Leaf\"}");
+    for (int i = 0; i < levels; i++)
+        buf_add_literal(&text, ",\"@type\":\"t/google.protobuf.Any\"}");
+    void *message;
+    int r = schema_json_decode(type, buf_span(&text), &options, &arena, &message, NULL);
+    arena_done(&arena);
+    return r;
+}
+
+static void test_looking_ahead_is_bounded(void **state) {
+    (void)state;
+    assert_int_equal(decode_late_types(90, 10), 0);
+    assert_int_equal(decode_late_types(6, 1 << 20), 0);
+    assert_int_equal(decode_late_types(90, 1 << 20), -EBADMSG);
+}
+
+/* A Value takes more levels as a message than as text; what came in goes out nevertheless. */
+static void test_deep_value_in_any(void **state) {
+    (void)state;
+    enum { LEVELS = SCHEMA_DEPTH_MAX - 2 };
+    Buf text = {0};
+    buf_add_literal(&text, "{\"any\":{\"@type\":\"t/google.protobuf.Value\",\"value\":");
+    for (int i = 0; i < LEVELS; i++)
+        buf_add_literal(&text, "{\"\":");
+    buf_add_literal(&text, "null");
+    for (int i = 0; i < LEVELS + 2; i++)
+        buf_add_char(&text, '}');
+    check_good(pools[0], "kinds.WellKnown", &(Case){buf_cstr(&text), NULL}, false);
+    buf_done(&text);
+}
+
 /* ---- What cannot be written ------------------------------------------------------------------ */
 
 static void check_refused(const SchemaMessage *type, const void *message, const char *path,
@@ -538,6 +580,8 @@ int main(void) {
         cmocka_unit_test(test_bad_any),
         cmocka_unit_test(test_any_without_types),
         cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_looking_ahead_is_bounded),
+        cmocka_unit_test(test_deep_value_in_any),
         cmocka_unit_test(test_times_out_of_range),
         cmocka_unit_test(test_paths_that_do_not_survive),
         cmocka_unit_test(test_values_that_json_lacks),
