@@ -126,6 +126,20 @@ static void refuses_the_rest(void **state) {
     assert_int_equal(nanos, 5);
 }
 
+static void leap_days_of_all_years(void **state) {
+    (void)state;
+    for (int year = 1; year <= 9999; year++) {
+        char text[40];
+        int64_t seconds;
+        int32_t nanos;
+        snprintf(text, sizeof text, "%04d-02-29T00:00:00Z", year);
+        struct tm day = {.tm_year = year - 1900, .tm_mon = 1, .tm_mday = 29};
+        int64_t wanted = timegm(&day); /* the first of March where there is no such day */
+        assert_int_equal(parse_rfc3339(span_of(text), &seconds, &nanos), day.tm_mon == 1);
+        assert_true(day.tm_mon != 1 || seconds == wanted);
+    }
+}
+
 static void monotonic_time_does_not_step_back(void **state) {
     (void)state;
     Nanos before = clock_monotonic();
@@ -151,6 +165,7 @@ int main(void) {
         cmocka_unit_test(fraction_digits),
         cmocka_unit_test(reads_offsets_and_fractions),
         cmocka_unit_test(refuses_the_rest),
+        cmocka_unit_test(leap_days_of_all_years),
         cmocka_unit_test(monotonic_time_does_not_step_back),
         cmocka_unit_test(wall_time_is_the_systems),
     };

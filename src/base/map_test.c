@@ -124,6 +124,24 @@ static void churn_does_not_grow_it(void **state) {
     map_done(&map);
 }
 
+static void coming_and_going_rebuilds_nothing(void **state) {
+    (void)state;
+    Map map;
+    map_init(&map, key_of, 3);
+    map_reserve(&map, 1);
+    void **slots = map.slots;
+    Item *item = calloc(1, sizeof *item);
+    for (; item->number < 1000; item->number++) {
+        size_t before = map.free;
+        map_put(&map, item);
+        map_remove(&map, key_of(item));
+        assert_int_equal(map.free, before);
+    }
+    assert_ptr_equal(map.slots, slots);
+    free(item);
+    map_done(&map);
+}
+
 static void reserved_room_is_enough(void **state) {
     (void)state;
     static Item items[5000];
@@ -218,6 +236,7 @@ int main(void) {
         cmocka_unit_test(agrees_with_an_array),
         cmocka_unit_test(a_million_entries),
         cmocka_unit_test(churn_does_not_grow_it),
+        cmocka_unit_test(coming_and_going_rebuilds_nothing),
         cmocka_unit_test(reserved_room_is_enough),
         cmocka_unit_test(all_may_be_removed_while_walking),
         cmocka_unit_test(order_depends_on_seed_and_keys_alone),

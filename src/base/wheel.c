@@ -166,16 +166,15 @@ static void append_sorted(Link *from, Link *to) {
     }
 }
 
-/* Empties a slot that the wheel has entered: what is due goes to `due`, the rest where it
- * belongs now. */
-static void empty_slot(Wheel *wheel, int level, int slot, Nanos now) {
+/* Empties a slot that the wheel has entered: what falls in this tick goes to `due`, the rest
+ * where it belongs now. */
+static void empty_slot(Wheel *wheel, int level, int slot) {
     Link timers, due;
     move_all(&wheel->slots[level][slot], &timers);
     list_init(&due);
     for (Link *link; (link = list_pop_front(&timers));) {
         Timer *timer = CONTAINER(link, Timer, link);
-        bool this_tick = level == 0 && tick_of(timer->deadline) <= wheel->tick;
-        if (this_tick && timer->deadline <= now)
+        if (level == 0 && tick_of(timer->deadline) <= wheel->tick)
             list_push_back(&due, link);
         else
             file(wheel, timer);
@@ -183,30 +182,27 @@ static void empty_slot(Wheel *wheel, int level, int slot, Nanos now) {
     append_sorted(&due, &wheel->due);
 }
 
-static void collect_due(Wheel *wheel, Nanos now) {
-    int64_t target = tick_of(now);
-    if (target < wheel->tick)
-        target = wheel->tick;
+/* Takes all timers up to that tick out of the slots and makes it the wheel's. */
+static void collect_due(Wheel *wheel, int64_t tick) {
     for (int level, slot; first_slot(wheel, &level, &slot);) {
         int64_t start = slot_start(wheel, level, slot);
-        if (start > target)
+        if (start > tick)
             break;
         wheel->tick = start;
-        empty_slot(wheel, level, slot, now);
-        if (level == 0 && start == target)
-            break; /* what is left there is not due yet */
+        empty_slot(wheel, level, slot);
     }
-    wheel->tick = target;
+    wheel->tick = tick;
 }
 
 void wheel_advance(Wheel *wheel, Nanos now) {
     assert(list_empty(&wheel->due));
     now -= wheel->postponed;
-    collect_due(wheel, now);
+    int64_t tick = tick_of(now);
+    collect_due(wheel, tick > wheel->tick ? tick : wheel->tick);
     for (Link *link; (link = list_pop_front(&wheel->due));) {
         Timer *timer = CONTAINER(link, Timer, link);
         if (timer->deadline > now) {
-            file(wheel, timer); /* armed anew by one that fired before it */
+            file(wheel, timer); /* due later in this tick, or armed anew by one that just fired */
         } else {
             wheel->count--;
             timer->fire(timer);

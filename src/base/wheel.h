@@ -61,7 +61,7 @@ Nanos timer_deadline(const Wheel *wheel, const Timer *timer);
 Nanos wheel_next(Wheel *wheel);
 
 /* Fires all timers that are due at `now`, in the order of their deadlines; those of one deadline
- * in an order that a run with the same calls repeats. A timer is no longer armed when its `fire`
+ * in the order in which they were armed, but for those moved to it from an earlier one. A timer is no longer armed when its `fire`
  * is called, which may arm, cancel and free any. What it arms fires in the next wheel_advance at
  * the earliest. Should `now` be earlier than it was before, still nothing fires too early. */
 void wheel_advance(Wheel *wheel, Nanos now);

@@ -350,6 +350,32 @@ static void many_in_one_tick_come_in_order(void **state) {
     free(many);
 }
 
+static Alarm *expected;
+
+static void expect_in_turn(Alarm *alarm) {
+    assert_ptr_equal(alarm, expected++);
+}
+
+static void equal_deadlines_fire_in_the_order_of_arming(void **state) {
+    (void)state;
+    static Alarm equals[1000];
+    for (int looks = 0; looks < 3; looks++) {
+        start(0);
+        for (int i = 0; i < 1000; i++) {
+            equals[i].then = expect_in_turn;
+            arm(&equals[i], 10000 * MILLI + 5);
+            if (i % 100 == 0)
+                advance(i * 10 * MILLI); /* they go down the levels meanwhile */
+        }
+        expected = equals;
+        for (int look = 0; look < looks; look++)
+            advance(10000 * MILLI + look);
+        assert_ptr_equal(expected, equals);
+        advance(10000 * MILLI + 5);
+        assert_ptr_equal(expected, equals + 1000);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fires_neither_early_nor_late),
@@ -363,6 +389,7 @@ int main(void) {
         cmocka_unit_test(firing_may_free_the_timer),
         cmocka_unit_test(agrees_with_a_plain_list),
         cmocka_unit_test(many_in_one_tick_come_in_order),
+        cmocka_unit_test(equal_deadlines_fire_in_the_order_of_arming),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
