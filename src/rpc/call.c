@@ -246,8 +246,12 @@ void call_receive_end(Call *call) {
 
 void call_receive_envelopes(Call *call, Span bytes) {
     Envelope envelope;
-    int result = 0;
-    while (!call->finished && (result = envelope_next(&call->reader, &bytes, &envelope)) == 1) {
+    int result = 1;
+    /* Not asking again once all is read keeps the last message where it is. */
+    while (!call->finished && bytes.len && result == 1) {
+        result = envelope_next(&call->reader, &bytes, &envelope);
+        if (result != 1)
+            break;
         if (envelope.flags & ~ENVELOPE_COMPRESSED) {
             call_fail(call, call->protocol->malformed, "unknown envelope flags 0x%02x",
                       envelope.flags);

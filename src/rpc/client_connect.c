@@ -64,7 +64,7 @@ static void read_details(ClientCall *call, const PbListValue *list, Status *stat
 
 /* An error object; `fallback` is the code where it names none that we know. */
 static Status read_error(ClientCall *call, const PbStruct *object, StatusCode fallback) {
-    int code = status_from_name(text_of(member(object, "code")));
+    int code = connect_code_read(text_of(member(object, "code")));
     Status status = {
         .code = code > 0 ? (StatusCode)code : fallback,
         .message = text_of(member(object, "message")),

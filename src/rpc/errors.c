@@ -55,8 +55,7 @@ static void write_detail(Buf *out, const StatusDetail *detail) {
 
 void status_write_connect(Buf *out, const Status *status) {
     buf_add_literal(out, "{\"code\":\"");
-    for (const char *c = status_name(status->code); *c; c++)
-        buf_add_char(out, *c == '_' ? '_' : (char)(*c | 0x20));
+    out->len += connect_code_write(buf_reserve(out, CONNECT_CODE_MAX), status->code);
     buf_add_char(out, '"');
     if (status->message.len) {
         buf_add_literal(out, ",\"message\":");

@@ -295,3 +295,15 @@ int status_to_http(StatusCode code) {
     };
     return code < STATUS_CODES ? HTTP[code] : 500;
 }
+
+size_t connect_code_write(char *out, StatusCode code) {
+    const char *name = code == STATUS_CANCELLED ? "canceled" : status_name((int)code);
+    size_t len = 0;
+    for (; name[len]; len++)
+        out[len] = name[len] >= 'A' && name[len] <= 'Z' ? (char)(name[len] | 0x20) : name[len];
+    return len;
+}
+
+int connect_code_read(Span name) {
+    return span_equal(name, SPAN("canceled")) ? STATUS_CANCELLED : status_from_name(name);
+}

@@ -46,3 +46,8 @@ bool metadata_is_valid(Span name, Span value);
 StatusCode status_from_http(int http_status);
 StatusCode status_from_reset(int reason);
 int status_to_http(StatusCode code);
+
+/* Connect's names of the codes: "not_found"; "canceled", with one l. -1 for what is none. */
+size_t connect_code_write(char *out, StatusCode code);
+int connect_code_read(Span name);
+#define CONNECT_CODE_MAX 24
