@@ -64,8 +64,23 @@ static int on_field(llhttp_t *parser, const char *at, size_t len) {
     return 0;
 }
 
+static const char *skip_blanks_back(const char *start, const char *at) {
+    while (at > start && (at[-1] == ' ' || at[-1] == '\t'))
+        at--;
+    return at;
+}
+
+/* Whether this part of a value stands on a line of its own: "folded", which llhttp lets pass and
+ * other readers understand otherwise (RFC 9112, 5.2). */
+static bool is_folded(const Http1 *http1, const char *at) {
+    at = skip_blanks_back(http1->start, at);
+    return at == http1->start ? http1->after_newline : at[-1] == '\n';
+}
+
 static int on_value(llhttp_t *parser, const char *at, size_t len) {
     Http1 *http1 = parser->data;
+    if (len && is_folded(http1, at))
+        return refuse(http1, 400, "a header folded over two lines");
     buf_add(&http1->value, span(at, len));
     if (http1->value.len > http1->connection->limits->header_bytes)
         return refuse(http1, 431, "a header's value is too long");
@@ -147,18 +162,18 @@ static int on_request(Http1 *http1) {
     llhttp_t *parser = &http1->parser;
     request->method = span_of(llhttp_method_name(parser->method));
     request->scheme = http1->connection->peer.tls ? SPAN("https") : SPAN("http");
+    if (parser->method == HTTP_CONNECT)
+        return refuse(http1, 501, "this is no proxy");
     if (!exchange->fields.excess) {
         int refused = check_request(http1, request);
         if (refused)
             return refused;
     }
-    if (parser->method == HTTP_CONNECT)
-        return refuse(http1, 501, "this is no proxy");
     parser->upgrade = 0; /* a wish, which is not granted */
     http1->keep_alive = llhttp_should_keep_alive(parser) && !exchange->fields.excess;
     request->ended = exchange->ended = !(parser->flags & F_CHUNKED) && parser->content_length == 0;
     http_exchange_begin(exchange);
-    if (exchange->expects && !exchange->status && !exchange->over && parser->http_minor == 1) {
+    if (exchange->expects && !exchange->finished && !exchange->over && parser->http_minor == 1) {
         exchange->expects = false;
         http_connection_write(http1->connection, SPAN("HTTP/1.1 100 Continue\r\n\r\n"));
     }
@@ -252,26 +267,18 @@ static void fail(Http1 *http1, int status, Span why) {
     }
 }
 
-/* Whether a first line claims to be one of HTTP: "… HTTP/…". Who does not even say that would not
- * understand our answer. */
-static bool claims_http(Span bytes) {
-    const char *end = memchr(bytes.ptr, '\n', bytes.len);
-    return memmem(bytes.ptr, end ? (size_t)(end - bytes.ptr) : bytes.len, "HTTP/", 5);
-}
-
 /* Parses up to the end of one message; returns how many bytes that took. */
 static size_t parse(Http1 *http1, Span bytes) {
     HttpConnection *connection = http1->connection;
+    http1->start = bytes.ptr;
     llhttp_errno_t error = llhttp_execute(&http1->parser, bytes.ptr, bytes.len);
     size_t taken = bytes.len;
+    const char *last = skip_blanks_back(bytes.ptr, bytes.ptr + bytes.len);
+    if (last > bytes.ptr)
+        http1->after_newline = last[-1] == '\n';
     if (error == HPE_PAUSED) {
         taken = (size_t)(llhttp_get_error_pos(&http1->parser) - bytes.ptr);
     } else if (error != HPE_OK) {
-        if (error == HPE_INVALID_METHOD && !claims_http(bytes)) {
-            connection->side->refused(connection);
-            http_connection_close(connection, 0);
-            return taken;
-        }
         if (!http1->refusal) {
             http1->refusal = status_of(error);
             http1->why = llhttp_get_error_reason(&http1->parser);

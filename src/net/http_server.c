@@ -1,4 +1,4 @@
-#include <errno.h>
+#include <ctype.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -8,8 +8,9 @@
 static const Span PREFACE = SPAN("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 static const Span ALPN[] = {SPAN("h2"), SPAN("http/1.1")};
 
-/* The longest method there is a point in waiting for the end of. */
+/* How long a method and a first line of one that we do not know may be. */
 #define METHOD_MAX 32
+#define FIRST_LINE 8192
 
 typedef struct Door {
     HttpServer *server;
@@ -66,19 +67,44 @@ static void forget(HttpConnection *connection) {
 
 typedef enum Kind { UNDECIDED, ONE, TWO, FOREIGN } Kind;
 
-/* What the first bytes are the beginning of. HTTP/1 begins with a method and a space. */
+static bool is_common_method(Span method) {
+    static const Span methods[] = {SPAN("GET"),    SPAN("POST"),    SPAN("HEAD"), SPAN("PUT"),
+                                   SPAN("DELETE"), SPAN("OPTIONS"), SPAN("PATCH")};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if (span_equal(method, methods[i]))
+            return true;
+    return false;
+}
+
+/* A first line of HTTP/1 is "method target HTTP/version"; with a common method we do not wait for
+ * its end. */
+static Kind classify_line(Span first) {
+    size_t end = 0;
+    while (end < first.len && end < METHOD_MAX &&
+           (isalnum((unsigned char)first.ptr[end]) || first.ptr[end] == '-'))
+        end++;
+    if (end == first.len && end < METHOD_MAX)
+        return UNDECIDED;
+    if (end == 0 || first.ptr[end] != ' ')
+        return FOREIGN;
+    if (is_common_method(span(first.ptr, end)))
+        return ONE;
+    const char *newline = memchr(first.ptr, '\n', first.len);
+    if (!newline && first.len < FIRST_LINE)
+        return UNDECIDED;
+    size_t len = newline ? (size_t)(newline - first.ptr) : first.len;
+    return memmem(first.ptr, len, " HTTP/", 6) ? ONE : FOREIGN;
+}
+
+/* What the first bytes are the beginning of. */
 static Kind classify(Span first) {
     size_t common = first.len < PREFACE.len ? first.len : PREFACE.len;
     if (memcmp(first.ptr, PREFACE.ptr, common) == 0)
         return common == PREFACE.len ? TWO : UNDECIDED;
-    for (size_t i = 0; i < first.len; i++) {
-        char c = first.ptr[i];
-        if (c == ' ' && i > 0)
-            return ONE;
-        if (!((c >= 'A' && c <= 'Z') || c == '-') || i >= METHOD_MAX)
-            return FOREIGN;
-    }
-    return UNDECIDED;
+    /* Empty lines before a request are to be ignored (RFC 9112, 2.2). */
+    while (first.len && (*first.ptr == '\r' || *first.ptr == '\n'))
+        first = span_skip(first, 1);
+    return classify_line(first);
 }
 
 static void on_first(HttpConnection *connection, Span bytes) {
@@ -86,13 +112,18 @@ static void on_first(HttpConnection *connection, Span bytes) {
     buf_add(&connection->sniffed, bytes);
     Buf first = connection->sniffed;
     Kind kind = classify(buf_span(&first));
+    if (kind == UNDECIDED && first.len > FIRST_LINE)
+        kind = FOREIGN;
     if (kind == UNDECIDED)
         return;
     connection->sniffed = (Buf){0};
-    if (kind == FOREIGN && server->take && !connection->peer.tls &&
+    if (kind == FOREIGN && server->take && !connection->tls &&
         server->take(server->take_owner, connection->stream, buf_span(&first))) {
         forget(connection);
         http_connection_abandon(connection);
+    } else if (kind == FOREIGN) {
+        server->stats.refused++;
+        http_connection_finish(connection);
     } else {
         http_connection_speak(connection, kind == TWO ? &HTTP2 : &HTTP1, buf_span(&first));
     }
