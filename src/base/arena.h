@@ -88,6 +88,17 @@ static inline void arena_take(Arena *arena, char *start) {
     ARENA_POISON(arena->floor, (size_t)(start - arena->floor));
 }
 
+/* Lets the arena grow by `more` bytes at the most, or by less where its limit says so already.
+ * Returns the limit it had, for the caller to put back. */
+static inline size_t arena_limit_growth(Arena *arena, size_t more) {
+    size_t before = arena->limit, limit;
+    if (__builtin_add_overflow(arena->taken, more, &limit))
+        limit = SIZE_MAX;
+    if (!before || limit < before)
+        arena->limit = limit;
+    return before;
+}
+
 /* A copy of the bytes that lives as long as the arena; the Span {NULL,0} when the limit is
  * reached. */
 Span arena_copy(Arena *arena, Span bytes);

@@ -635,16 +635,6 @@ static const char *decode_fields(Decoder *d, const SchemaMessage *type, void *me
     return LIKELY(end_tag == NO_GROUP) ? at : fail(d, -EBADMSG, at, "group without its end");
 }
 
-/* Lets the arena grow by `memory` bytes at the most; returns the limit it had. */
-static size_t limit_arena(Arena *arena, size_t memory) {
-    size_t before = arena->limit, limit;
-    if (__builtin_add_overflow(arena->taken, memory, &limit))
-        limit = SIZE_MAX;
-    if (!before || limit < before)
-        arena->limit = limit;
-    return before;
-}
-
 static int decode_root(Decoder *d, const SchemaMessage *type, Span input,
                        const SchemaDecode *options, void **ret) {
     if (options->copy_input && input.len) {
@@ -680,7 +670,7 @@ int schema_decode(const SchemaMessage *type, Span input, const SchemaDecode *opt
     };
     void *message = NULL;
     size_t memory = options->memory ? options->memory : ((size_t)1 << 20) + 64 * input.len;
-    size_t limit = limit_arena(arena, memory);
+    size_t limit = arena_limit_growth(arena, memory);
     int status = decode_root(&decoder, type, input, options, &message);
     arena->limit = limit;
     if (status == 0 && type->has_required && !options->allow_partial) {

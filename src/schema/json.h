@@ -1,5 +1,9 @@
 /* Messages as JSON, canonically: https://protobuf.dev/programming-guides/json/ . Reading and
- * writing go straight between text and message; there is no tree in between. */
+ * writing go straight between text and message; there is no tree in between.
+ *
+ * Nesting counts messages, and objects and lists inside google.protobuf.Value; lists and maps of
+ * messages do not count. Errors are those of codec.h; -EBADMSG also stands for what JSON cannot
+ * say. `options` and `error` may be NULL. */
 #pragma once
 
 #include "base/buf.h"
@@ -19,12 +23,13 @@ typedef struct SchemaJson {
 
 /* Appends the message to `out`. Fails on what JSON cannot say: a Timestamp or Duration out of
  * range, an Any of unknown type or malformed content, invalid UTF-8 in a string, a FieldMask
- * path that does not survive camel case, a non-finite number inside google.protobuf.Value. `out`
- * is then as long as before. */
+ * path that does not survive camel case, a google.protobuf.Value that is not finite or of no
+ * kind. `out` is then as long as before, and error->offset 0. Unknown fields are left out. */
 int schema_json_encode(const SchemaMessage *type, const void *message, const SchemaJson *options,
                        Buf *out, SchemaError *error);
 
-/* Reads one JSON document as a message. Strings without escapes point into `text`, which must
- * outlive the message. */
+/* Reads one JSON document as a message; nothing may follow it but blanks. Strings without escapes
+ * point into `text`, which must outlive the message. Names given twice are refused, as are two
+ * members of one oneof and equal keys of a map. */
 int schema_json_decode(const SchemaMessage *type, Span text, const SchemaJson *options,
                        Arena *arena, void **ret, SchemaError *error);

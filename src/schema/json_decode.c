@@ -434,16 +434,6 @@ static int read_document(JsonReader *reader, const SchemaMessage *type, void **r
     return r;
 }
 
-/* Lets the arena grow by `memory` bytes at the most; returns the limit it had. */
-static size_t limit_arena(Arena *arena, size_t memory) {
-    size_t before = arena->limit, limit;
-    if (__builtin_add_overflow(arena->taken, memory, &limit))
-        limit = SIZE_MAX;
-    if (!before || limit < before)
-        arena->limit = limit;
-    return before;
-}
-
 int schema_json_decode(const SchemaMessage *type, Span text, const SchemaJson *options,
                        Arena *arena, void **ret, SchemaError *error) {
     static const SchemaJson defaults;
@@ -458,7 +448,7 @@ int schema_json_decode(const SchemaMessage *type, Span text, const SchemaJson *o
                          .depth = options->depth ? options->depth : SCHEMA_DEPTH_MAX,
                          .look_ahead = LOOK_AHEAD_FREE + LOOK_AHEAD_TIMES * text.len};
     size_t memory = options->memory ? options->memory : ((size_t)1 << 20) + 64 * text.len;
-    size_t before = limit_arena(arena, memory);
+    size_t before = arena_limit_growth(arena, memory);
     int r = read_document(&reader, type, ret);
     arena->limit = before;
     return r;

@@ -87,6 +87,5 @@ int json_read_literal(JsonReader *reader, Span literal);
 /* Passes over any value, as strictly as if it were read. */
 int json_skip(JsonReader *reader);
 
-/* Whether an object's next member has this name; leaves `at` behind the colon, *ret_name holding
- * the name. */
+/* The name of an object's member, and the colon behind it. */
 int json_read_name(JsonReader *reader, Span *ret_name);

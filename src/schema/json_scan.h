@@ -1,13 +1,14 @@
 /* Finding what needs care in the content of a JSON string: the quote, the backslash, control
  * characters, and whether there are bytes past ASCII. Sixteen bytes at a time where the machine
- * has SSE2, eight elsewhere. */
+ * has SSE2, eight elsewhere or with JSON_PORTABLE. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(JSON_PORTABLE)
+#define JSON_SSE2 1
 #include <emmintrin.h>
 #endif
 
@@ -34,7 +35,7 @@ static inline uint64_t json_load8(const char *at) {
     return word;
 }
 
-#ifdef __SSE2__
+#ifdef JSON_SSE2
 
 /* One bit for each special byte; those past ASCII are or-ed into *high. */
 static inline unsigned json_special16(__m128i bytes, unsigned *high) {
@@ -50,7 +51,7 @@ static inline unsigned json_special16(__m128i bytes, unsigned *high) {
 /* The first special byte, or `end`. Sets *high when a byte past ASCII stands before it (and
  * perhaps when one stands shortly behind it). */
 static inline const char *json_find_special(const char *at, const char *end, bool *high) {
-#ifdef __SSE2__
+#ifdef JSON_SSE2
     unsigned beyond = 0;
     for (; end - at >= 16; at += 16) {
         unsigned found = json_special16(_mm_loadu_si128((const __m128i *)at), &beyond);
@@ -96,7 +97,7 @@ static inline uint64_t json_copy_word(char *out, const char *from, size_t len) {
 static inline size_t json_copy_plain(char *out, const char *from, size_t len, bool *high) {
     size_t at = 0;
     uint64_t found;
-#ifdef __SSE2__
+#ifdef JSON_SSE2
     unsigned beyond = 0;
     for (; len - at >= 16; at += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(from + at));
