@@ -7,6 +7,10 @@
 #include "schema/codec.h"
 #include "schema/wire.h"
 
+/* Real files have names of some ten times their own size in all. */
+#define NAME_BUDGET_LEAST  ((size_t)1 << 20)
+#define NAME_BUDGET_FACTOR 64
+
 #define FILE_OPTIONS     8  /* FileDescriptorProto.options */
 #define FILE_FEATURES    50 /* FileOptions.features */
 #define FILE_SOURCE      9  /* FileDescriptorProto.source_code_info */
@@ -40,6 +44,13 @@ bool build_is_identifier(Span name) {
     return name.len > 0;
 }
 
+static bool spend(Build *build, size_t bytes) {
+    if (bytes > build->name_budget)
+        return false;
+    build->name_budget -= bytes;
+    return true;
+}
+
 const char *build_full_name(Build *build, Span scope, Span name) {
     if (!build_is_identifier(name)) {
         build_refuse(build, scope, "has a member whose name is no identifier");
@@ -47,6 +58,10 @@ const char *build_full_name(Build *build, Span scope, Span name) {
     }
     if (scope.len + 1 + name.len > BUILD_NAME_MAX) {
         build_refuse(build, scope, "has a member whose name is too long");
+        return NULL;
+    }
+    if (!spend(build, scope.len + name.len)) {
+        build_refuse(build, scope, "the names of all symbols take too much room");
         return NULL;
     }
     if (scope.len == 0)
@@ -72,8 +87,9 @@ const Symbol *build_resolve(Build *build, Span scope, Span type_name) {
             *end++ = '.';
         }
         end = mempcpy(end, type_name.ptr, type_name.len);
-        const Symbol *symbol = map_get(build->symbols, span(full, (size_t)(end - full)));
-        if (symbol || scope.len == 0)
+        Span tried = span(full, (size_t)(end - full));
+        const Symbol *symbol = map_get(build->symbols, tried);
+        if (symbol || scope.len == 0 || !spend(build, tried.len))
             return symbol;
         const char *dot = memrchr(scope.ptr, '.', scope.len);
         scope.len = dot ? (size_t)(dot - scope.ptr) : 0;
@@ -327,8 +343,11 @@ static void settle_well_known(Build *build) {
 int build_run(Build *build, const Span *descriptors, size_t count) {
     int r = 0;
     size_t messages = 0;
-    for (size_t i = 0; i < count && r >= 0; i++)
+    build->name_budget = NAME_BUDGET_LEAST;
+    for (size_t i = 0; i < count && r >= 0; i++) {
+        build->name_budget += NAME_BUDGET_FACTOR * descriptors[i].len;
         r = read_file(build, descriptors[i]);
+    }
     if (r < 0)
         return r;
     for (size_t i = 0; i < build->plans.count; i++)

@@ -55,6 +55,9 @@ typedef struct Build {
     Map *files;   /* SchemaFile by name, of the pool */
     Map *symbols; /* Symbol by full name, of the pool */
     SchemaError *error;
+    /* Bytes of names that may yet be written and looked up. Nested names repeat their scope, so a
+     * short descriptor could otherwise ask for a great many. */
+    size_t name_budget;
     Arena tables;
     Arena scratch;
     Symbol *added;
@@ -80,14 +83,15 @@ int build_refuse(Build *build, Span symbol, const char *format, ...)
 bool build_is_identifier(Span name);
 
 /* "scope.name" in `tables`, or just the name when the scope is empty; NULL, the error stated,
- * when the name is no identifier or the whole is too long. */
+ * when the name is no identifier, the whole is too long or the budget of names is used up. */
 const char *build_full_name(Build *build, Span scope, Span name);
 
 /* Makes a symbol known; -EINVAL, the error stated, when its name is taken. */
 int build_declare(Build *build, const char *full_name, SymbolKind kind, const void *table,
                   const SchemaFile *file);
 
-/* What a type name means inside a scope; NULL when nothing of that name is known. */
+/* What a type name means inside a scope; NULL when nothing of that name is known, or when the
+ * budget of names is used up. */
 const Symbol *build_resolve(Build *build, Span scope, Span type_name);
 
 /* Declares and fills in an enum, whose table has `file` and `closed` already. */

@@ -1,6 +1,7 @@
 /* A set of known types, by full name: those compiled in, and those built at run time from
  * descriptors (a FileDescriptorSet, or file by file from a server's reflection). proto2 files
- * are understood as far as foreign servers need it: groups, closed enums, defaults, required.
+ * are understood as far as foreign servers need it: groups, closed enums, defaults, required;
+ * editions 2023 and 2024 by their features.
  * Extensions and options that we do not know stay unknown fields.
  *
  * The tables built here live as long as the pool. A pool is filled by one thread, then read by

@@ -407,6 +407,21 @@ static void test_long_names_are_refused(void **state) {
     assert_int_equal(add(f, json), -EINVAL);
 }
 
+/* Many short members of a long scope: small on the wire, large as full names. */
+static void test_names_are_bounded_in_all(void **state) {
+    Fixture *f = *state;
+    char scope[991];
+    memset(scope, 's', sizeof scope - 1);
+    scope[sizeof scope - 1] = '\0';
+    Buf json = {.arena = &f->arena};
+    buf_printf(&json, "{'name':'a.proto','package':'%s','messageType':[", scope);
+    for (int i = 0; i < 20000; i++)
+        buf_printf(&json, "%s{'name':'m%d'}", i ? "," : "", i);
+    buf_printf(&json, "]}");
+    assert_int_equal(add(f, buf_cstr(&json)), -EINVAL);
+    assert_string_equal(f->error.reason, "the names of all symbols take too much room");
+}
+
 /* A type of a well-known name is well known only in the shape that JSON relies on. */
 static void test_well_known_by_shape(void **state) {
     Fixture *f = *state;
@@ -438,6 +453,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_malformed_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_descriptor_without_source, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_long_names_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names_are_bounded_in_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_well_known_by_shape, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

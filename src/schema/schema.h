@@ -14,7 +14,8 @@
  *     map                                            SCHEMA_REPEATED(MEntry) f;    {key, value}
  *     member of oneof `o`                            int32_t which_o; union {…};   0 = none
  *
- * `which_o` holds the number of the field that is set. An entry of a map is a message too.
+ * `which_o` holds the number of the field that is set. An entry of a map is a message too, whose
+ * two fields have no presence, whatever the syntax of the file.
  * All zeroes is the empty message, unless its type has an `initial` image (proto2 defaults).
  * Strings and bytes point into memory that the message does not own: the decoder's input, its
  * arena, a literal. Entries of a map have distinct keys after decoding; their order has no
@@ -83,7 +84,7 @@ struct SchemaField {
         const SchemaEnum *enumeration;
     };
     const char *name;      /* as in the .proto file */
-    const char *json_name; /* lowerCamelCase, or json_name of the file */
+    const char *json_name; /* lowerCamelCase, or json_name of the file; JSON need not escape it */
     uint16_t name_len;     /* strlen of the two, so that JSON need not count */
     uint16_t json_name_len;
 };
