@@ -36,16 +36,22 @@ static const char *join(const Names *names, const char *scope, const char *separ
     return buf_cstr(&text);
 }
 
+/* The type and its table. */
+static void claim_type(Check *check, const char *name, const char *of) {
+    claim(check, name, of);
+    claim(check, join(check->names, name, "_", "type"), of);
+}
+
 const char *generate_check(const SchemaFile *file, const Names *names) {
     Check check = {.names = names};
     map_init(&check.seen, identifier_key, 0);
     for (size_t i = 0; i < file->message_count; i++) {
         const char *full_name = file->messages[i]->full_name;
-        claim(&check, name_of_type(names, file, full_name), full_name);
+        claim_type(&check, name_of_type(names, file, full_name), full_name);
     }
     for (size_t i = 0; i < file->enum_count; i++) {
         const SchemaEnum *table = file->enums[i];
-        claim(&check, name_of_type(names, file, table->full_name), table->full_name);
+        claim_type(&check, name_of_type(names, file, table->full_name), table->full_name);
         for (size_t k = 0; k < table->count; k++)
             claim(&check, name_of_value(names, table, k),
                   join(names, table->full_name, ".", table->values[k].name));
@@ -53,6 +59,7 @@ const char *generate_check(const SchemaFile *file, const Names *names) {
     for (size_t i = 0; i < file->service_count; i++) {
         const SchemaService *service = file->services[i];
         const char *name = name_of_type(names, file, service->full_name);
+        claim(&check, join(names, name, "_", "service"), service->full_name);
         for (size_t k = 0; k < service->method_count; k++)
             claim(&check, join(names, name, "_", service->methods[k].name),
                   join(names, service->full_name, ".", service->methods[k].name));
