@@ -89,7 +89,7 @@ static SchemaScope needed_scope(const SchemaMethod *method) {
 }
 
 /* The token of the authorization header, else of the page's cookie. */
-static Span given_token(const Call *call) {
+static Span given_token(Call *call) {
     Span header = call_metadata(call, SPAN("authorization"));
     if (span_starts(header, SPAN("Bearer ")))
         return span_skip(header, 7);

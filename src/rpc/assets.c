@@ -51,7 +51,7 @@ bool assets_serve(RpcServer *server, HttpExchange *exchange) {
     }
     bool known =
         span_equal(http_header(request->headers, SPAN("if-none-match")), span_of(asset->etag));
-    HeaderList list = {0};
+    HeaderList list = {.arena = http_arena(exchange)};
     char length[20];
     headers_add(&list, SPAN("content-type"), span_of(asset->type));
     headers_add(&list, SPAN("etag"), span_of(asset->etag));
@@ -69,6 +69,5 @@ bool assets_serve(RpcServer *server, HttpExchange *exchange) {
         http_write(exchange, content);
         http_finish(exchange, (HttpHeaders){0});
     }
-    array_done(&list);
     return true;
 }

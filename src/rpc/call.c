@@ -116,8 +116,6 @@ static void on_closed(void *owner, int reason) {
     }
     envelope_reader_done(&call->reader);
     buf_done(&call->body);
-    array_done(&call->headers);
-    array_done(&call->trailers);
 }
 
 static const HttpExchangeHandler EXCHANGE_HANDLER = {
@@ -135,6 +133,7 @@ Call *call_new(RpcServer *server, HttpExchange *exchange, const CallProtocol *pr
     call->protocol = protocol;
     call->method = method;
     call->started = world_now(server->world);
+    call->headers.arena = call->trailers.arena = http_arena(exchange);
     call->deadline = INT64_MAX;
     call->timer.fire = on_deadline;
     call->reader.limit = server->options.receive_limit;
@@ -403,17 +402,26 @@ size_t call_pending(const Call *call) {
 
 /* ---- headers ---- */
 
-void headers_add_metadata(HeaderList *list, Arena *arena, const HeaderList *from, Span prefix) {
-    for (size_t i = 0; i < from->count; i++) {
+void headers_grow(HeaderList *list) {
+    uint32_t capacity = list->capacity ? list->capacity * 2 : 8;
+    HttpHeader *items = arena_alloc(list->arena, capacity * sizeof *items);
+    if (list->count)
+        memcpy(items, list->items, list->count * sizeof *items);
+    list->items = items;
+    list->capacity = capacity;
+}
+
+void headers_add_metadata(HeaderList *list, const HeaderList *from, Span prefix) {
+    for (uint32_t i = 0; i < from->count; i++) {
         Span name = from->items[i].name;
-        Span value = metadata_write_value(arena, name, from->items[i].value);
+        Span value = metadata_write_value(list->arena, name, from->items[i].value);
         if (prefix.len) {
-            Buf joined = {.arena = arena};
+            Buf joined = {.arena = list->arena};
             buf_add(&joined, prefix);
             buf_add(&joined, name);
             name = buf_span(&joined);
         }
-        *array_push(list) = (HttpHeader){name, value};
+        headers_add(list, name, value);
     }
 }
 
@@ -422,7 +430,7 @@ static void add_metadata(Call *call, HeaderList *list, Span name, Span value) {
         return;
     assert(metadata_is_valid(name, value));
     Arena *arena = http_arena(call->exchange);
-    *array_push(list) = (HttpHeader){arena_copy(arena, name), arena_copy(arena, value)};
+    headers_add(list, arena_copy(arena, name), arena_copy(arena, value));
 }
 
 void call_add_header(Call *call, Span name, Span value) {
@@ -443,12 +451,18 @@ void *call_service(const Call *call) {
     return call->method->service->state;
 }
 
-Span call_metadata(const Call *call, Span name) {
-    return http_header(call->metadata, name);
+HttpHeaders call_all_metadata(Call *call) {
+    if (call->has_metadata)
+        return call->metadata;
+    call->has_metadata = true;
+    if (!metadata_read(http_arena(call->exchange), http_request(call->exchange)->headers, SPAN(""),
+                       &call->metadata))
+        call_fail(call, STATUS_INVALID_ARGUMENT, "a -bin header is not base64");
+    return call->metadata;
 }
 
-HttpHeaders call_all_metadata(const Call *call) {
-    return call->metadata;
+Span call_metadata(Call *call, Span name) {
+    return http_header(call_all_metadata(call), name);
 }
 
 const HttpPeer *call_peer(const Call *call) {
@@ -471,7 +485,7 @@ bool call_is_get(const Call *call) {
     return call->is_get;
 }
 
-Span call_correlation(const Call *call) {
+Span call_correlation(Call *call) {
     Span id = call_metadata(call, SPAN("x-correlation-id"));
     if (id.len)
         return id;

@@ -56,8 +56,8 @@ const SchemaMethod *call_method(const Call *call);
 void *call_service(const Call *call);
 /* Metadata by lower-case name; values of `-bin` names are decoded bytes. {NULL, 0} when there is
  * none. */
-Span call_metadata(const Call *call, Span name);
-HttpHeaders call_all_metadata(const Call *call);
+Span call_metadata(Call *call, Span name);
+HttpHeaders call_all_metadata(Call *call);
 const HttpPeer *call_peer(const Call *call);
 /* When the caller gives up, as an instant of world_now; INT64_MAX = never. The server ends the
  * call then by itself. */
@@ -69,7 +69,7 @@ const char *call_protocol(const Call *call);
 bool call_is_get(const Call *call);
 /* The metadata x-correlation-id, or else the trace id of traceparent; {NULL, 0} when neither is
  * there. */
-Span call_correlation(const Call *call);
+Span call_correlation(Call *call);
 
 /* For what belongs to the call; freed with it. */
 Arena *call_arena(Call *call);

@@ -19,6 +19,7 @@ typedef struct RestMatch RestMatch;
 
 /* A method that is served. */
 typedef struct MethodEntry {
+    Span path;
     const SchemaMethod *schema;
     const MethodHandler *handler;
     const RpcService *service;
@@ -37,6 +38,7 @@ struct RpcServer {
     Map methods; /* MethodEntry by path */
     ARRAY(const RpcService *) services;
     RestRoutes *routes;
+    Buf known_host; /* the authority that was found allowed last: mostly it is the next one's too */
     const RpcAsset *assets;
     size_t asset_count;
     const RpcAsset *fallback;
@@ -53,7 +55,12 @@ struct RpcServer {
 
 typedef enum RpcCodec { RPC_BINARY, RPC_JSON } RpcCodec;
 
-typedef ARRAY(HttpHeader) HeaderList;
+/* Headers being put together, in an arena. */
+typedef struct HeaderList {
+    Arena *arena;
+    HttpHeader *items;
+    uint32_t count, capacity;
+} HeaderList;
 
 struct Call {
     RpcServer *server;
@@ -61,7 +68,8 @@ struct Call {
     const CallProtocol *protocol;
     const MethodEntry *method;
     CallRef ref;
-    HttpHeaders metadata;
+    HttpHeaders metadata; /* read when somebody asks */
+    bool has_metadata;
     Nanos started, deadline;
     Timer timer;
     void *user;
@@ -152,17 +160,21 @@ static inline bool call_gives_one(const Call *call) {
 /* Sends the response's head unless that has happened. */
 void call_head(Call *call);
 
-/* Reads metadata, deadline and compressions from the request's headers, as the protocol writes
- * them; fails the call when they are malformed. */
+/* Reads deadline and compressions from the request's headers, as the protocol writes them; fails
+ * the call when they are malformed. */
 void call_read_headers(Call *call);
+
+void headers_grow(HeaderList *list);
+
+static inline void headers_add(HeaderList *list, Span name, Span value) {
+    if (list->count == list->capacity)
+        headers_grow(list);
+    list->items[list->count++] = (HttpHeader){name, value};
+}
 
 /* Appends what the handler added, ready to travel: binary values encoded, `prefix` before the
  * names. */
-void headers_add_metadata(HeaderList *list, Arena *arena, const HeaderList *from, Span prefix);
-
-static inline void headers_add(HeaderList *list, Span name, Span value) {
-    *array_push(list) = (HttpHeader){name, value};
-}
+void headers_add_metadata(HeaderList *list, const HeaderList *from, Span prefix);
 
 static inline HttpHeaders headers_of(const HeaderList *list) {
     return (HttpHeaders){list->items, list->count};
@@ -199,7 +211,7 @@ void status_write_rest(Buf *out, const Status *status, const SchemaPool *types);
 /* ---- origin.c ---- */
 
 /* Whether the request's Host may be ours. */
-bool host_is_allowed(const RpcServer *server, const HttpRequest *request, const HttpPeer *peer);
+bool host_is_allowed(RpcServer *server, const HttpRequest *request, const HttpPeer *peer);
 /* Whether a browser's page of that origin may ask. */
 bool origin_is_allowed(const RpcServer *server, const HttpRequest *request, Span origin);
 /* Answers a preflight. */

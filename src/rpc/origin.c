@@ -46,12 +46,20 @@ static bool is_listed(const Span *list, size_t count, Span text) {
     return false;
 }
 
-bool host_is_allowed(const RpcServer *server, const HttpRequest *request, const HttpPeer *peer) {
-    Span host = host_of(request->authority);
+bool host_is_allowed(RpcServer *server, const HttpRequest *request, const HttpPeer *peer) {
     if (peer->uid >= 0)
         return true; /* no browser speaks over a unix socket */
-    return is_address(host) || is_local_name(host) ||
-           is_listed(server->options.allowed_hosts, server->options.allowed_host_count, host);
+    if (server->known_host.len && span_equal(buf_span(&server->known_host), request->authority))
+        return true;
+    Span host = host_of(request->authority);
+    bool allowed =
+        is_address(host) || is_local_name(host) ||
+        is_listed(server->options.allowed_hosts, server->options.allowed_host_count, host);
+    if (allowed) {
+        buf_clear(&server->known_host);
+        buf_add(&server->known_host, request->authority);
+    }
+    return allowed;
 }
 
 static bool is_same_origin(const HttpRequest *request, Span origin) {

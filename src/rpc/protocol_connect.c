@@ -35,7 +35,7 @@ static void send_unary(Call *call, const Outgoing *message) {
 
 static void finish_unary(Call *call, const Status *status) {
     Arena *arena = http_arena(call->exchange);
-    HeaderList list = {0};
+    HeaderList list = {.arena = http_arena(call->exchange)};
     bool failed = status->code != STATUS_OK;
     Buf error = {.arena = arena};
     if (failed)
@@ -51,8 +51,8 @@ static void finish_unary(Call *call, const Status *status) {
     headers_add(&list, SPAN("content-length"), span(length, format_u64(length, body.len)));
     if (call->is_get)
         headers_add(&list, SPAN("vary"), SPAN("accept-encoding"));
-    headers_add_metadata(&list, arena, &call->headers, SPAN(""));
-    headers_add_metadata(&list, arena, &call->trailers, SPAN("trailer-"));
+    headers_add_metadata(&list, &call->headers, SPAN(""));
+    headers_add_metadata(&list, &call->trailers, SPAN("trailer-"));
     cors_add_headers(&list, http_request(call->exchange));
     call->head_sent = true;
     http_respond(call->exchange, failed ? status_to_http(status->code) : 200, headers_of(&list),
@@ -61,13 +61,12 @@ static void finish_unary(Call *call, const Status *status) {
         http_write(call->exchange, body);
         http_finish(call->exchange, (HttpHeaders){0});
     }
-    array_done(&list);
 }
 
 /* ---- streams ---- */
 
 static void head_stream(Call *call) {
-    HeaderList list = {0};
+    HeaderList list = {.arena = http_arena(call->exchange)};
     headers_add(&list, SPAN("content-type"),
                 call->codec == RPC_JSON ? SPAN("application/connect+json")
                                         : SPAN("application/connect+proto"));
@@ -75,10 +74,9 @@ static void head_stream(Call *call) {
         headers_add(&list, SPAN("connect-content-encoding"),
                     compression_name(call->response_compression));
     headers_add(&list, SPAN("connect-accept-encoding"), SPAN("gzip, deflate, br, zstd, snappy"));
-    headers_add_metadata(&list, http_arena(call->exchange), &call->headers, SPAN(""));
+    headers_add_metadata(&list, &call->headers, SPAN(""));
     cors_add_headers(&list, http_request(call->exchange));
     http_respond(call->exchange, 200, headers_of(&list), false);
-    array_done(&list);
 }
 
 static void send_stream(Call *call, const Outgoing *message) {
@@ -132,11 +130,10 @@ static void finish_stream(Call *call, const Status *status) {
         status_write_connect(&out, status);
     }
     if (call->trailers.count) {
-        HeaderList written = {0};
-        headers_add_metadata(&written, http_arena(call->exchange), &call->trailers, SPAN(""));
+        HeaderList written = {.arena = http_arena(call->exchange)};
+        headers_add_metadata(&written, &call->trailers, SPAN(""));
         buf_add(&out, status->code != STATUS_OK ? SPAN(",\"metadata\":") : SPAN("\"metadata\":"));
         write_metadata(&out, &written);
-        array_done(&written);
     }
     buf_add_char(&out, '}');
     envelope_write_head(out.ptr, ENVELOPE_CONNECT_END, (uint32_t)(out.len - ENVELOPE_HEAD));

@@ -60,17 +60,16 @@ static Span content_type(const Call *call, bool web) {
 }
 
 static void respond(Call *call, bool web) {
-    HeaderList list = {0};
+    HeaderList list = {.arena = http_arena(call->exchange)};
     headers_add(&list, SPAN("content-type"), content_type(call, web));
     if (call->response_compression != RPC_IDENTITY)
         headers_add(&list, SPAN("grpc-encoding"), compression_name(call->response_compression));
     if (call->request_compression != RPC_IDENTITY)
         headers_add(&list, SPAN("grpc-accept-encoding"),
                     SPAN("identity,gzip,deflate,br,zstd,snappy"));
-    headers_add_metadata(&list, http_arena(call->exchange), &call->headers, SPAN(""));
+    headers_add_metadata(&list, &call->headers, SPAN(""));
     cors_add_headers(&list, http_request(call->exchange));
     http_respond(call->exchange, 200, headers_of(&list), false);
-    array_done(&list);
 }
 
 static void head(Call *call) {
@@ -116,7 +115,7 @@ static void collect_trailers(Call *call, const Status *status, HeaderList *list)
         Span name = SPAN("grpc-status-details-bin");
         headers_add(list, name, metadata_write_value(arena, name, status_encode(arena, status)));
     }
-    headers_add_metadata(list, arena, &call->trailers, SPAN(""));
+    headers_add_metadata(list, &call->trailers, SPAN(""));
 }
 
 static void finish(Call *call, const Status *status) {
@@ -126,15 +125,14 @@ static void finish(Call *call, const Status *status) {
         http_finish(call->exchange, (HttpHeaders){&DONE, 1});
         return;
     }
-    HeaderList list = {0};
+    HeaderList list = {.arena = http_arena(call->exchange)};
     collect_trailers(call, status, &list);
     http_finish(call->exchange, headers_of(&list));
-    array_done(&list);
 }
 
 static void finish_web(Call *call, const Status *status) {
     call_head(call);
-    HeaderList list = {0};
+    HeaderList list = {.arena = http_arena(call->exchange)};
     collect_trailers(call, status, &list);
     Buf out = {.len = 0};
     buf_reserve(&out, ENVELOPE_HEAD);
@@ -152,7 +150,6 @@ static void finish_web(Call *call, const Status *status) {
         http_write(call->exchange, buf_span(&out));
     http_finish(call->exchange, (HttpHeaders){0});
     buf_done(&out);
-    array_done(&list);
 }
 
 const CallProtocol PROTOCOL_GRPC = {

@@ -283,26 +283,24 @@ Span rest_field_json(const SchemaField *field, Span json) {
 }
 
 static void add_common(Call *call, HeaderList *list) {
-    Arena *arena = http_arena(call->exchange);
-    headers_add_metadata(list, arena, &call->headers, SPAN(""));
+    headers_add_metadata(list, &call->headers, SPAN(""));
     headers_add(list, SPAN("cache-control"), SPAN("no-store"));
     cors_add_headers(list, http_request(call->exchange));
 }
 
 static void answer(Call *call, int http_status, Span body) {
-    HeaderList list = {0};
+    HeaderList list = {.arena = http_arena(call->exchange)};
     char length[20];
     headers_add(&list, SPAN("content-type"), SPAN("application/json"));
     headers_add(&list, SPAN("content-length"), span(length, format_u64(length, body.len)));
     if (call->response_compression != RPC_IDENTITY)
         headers_add(&list, SPAN("content-encoding"), compression_name(call->response_compression));
     add_common(call, &list);
-    headers_add_metadata(&list, http_arena(call->exchange), &call->trailers, SPAN(""));
+    headers_add_metadata(&list, &call->trailers, SPAN(""));
     call->head_sent = true;
     http_respond(call->exchange, http_status, headers_of(&list), false);
     http_write(call->exchange, body);
     http_finish(call->exchange, (HttpHeaders){0});
-    array_done(&list);
 }
 
 static void answer_error(Call *call, const Status *status) {
@@ -331,13 +329,12 @@ static void finish_unary(Call *call, const Status *status) {
 }
 
 static void head_stream(Call *call) {
-    HeaderList list = {0};
+    HeaderList list = {.arena = http_arena(call->exchange)};
     headers_add(&list, SPAN("content-type"),
                 call->rest->events ? SPAN("text/event-stream") : SPAN("application/x-ndjson"));
     headers_add(&list, SPAN("x-content-type-options"), SPAN("nosniff"));
     add_common(call, &list);
     http_respond(call->exchange, 200, headers_of(&list), false);
-    array_done(&list);
 }
 
 static void send_stream(Call *call, const Outgoing *message) {

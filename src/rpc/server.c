@@ -16,7 +16,7 @@
 /* ---- plain answers ---- */
 
 void http_answer(HttpExchange *exchange, int status, Span text, HttpHeaders more) {
-    HeaderList list = {0};
+    HeaderList list = {.arena = http_arena(exchange)};
     headers_add(&list, SPAN("content-type"), SPAN("text/plain; charset=utf-8"));
     for (size_t i = 0; i < more.count; i++)
         headers_add(&list, more.items[i].name, more.items[i].value);
@@ -27,7 +27,6 @@ void http_answer(HttpExchange *exchange, int status, Span text, HttpHeaders more
         http_write(exchange, text);
         http_finish(exchange, (HttpHeaders){0});
     }
-    array_done(&list);
 }
 
 /* Nobody listens any more to what such an exchange brings; its bytes are let through to their end. */
@@ -58,41 +57,41 @@ typedef struct ContentType {
 } ContentType;
 
 static Span without_parameters(Span type) {
-    for (size_t i = 0; i < type.len; i++)
-        if (type.ptr[i] == ';' || type.ptr[i] == ' ')
-            return span(type.ptr, i);
-    return type;
+    const char *end = type.len ? memchr(type.ptr, ';', type.len) : NULL;
+    size_t len = end ? (size_t)(end - type.ptr) : type.len;
+    while (len && type.ptr[len - 1] == ' ')
+        len--;
+    return span(type.ptr, len);
 }
 
 /* "", "+proto", "+json" */
-static void read_codec(Span suffix, bool may_be_empty, ContentType *type) {
+static ContentType with_codec(const CallProtocol *protocol, Span suffix, bool may_be_empty) {
     bool json = span_equal(suffix, SPAN("+json"));
-    type->codec = json ? RPC_JSON : RPC_BINARY;
-    type->known_codec = json || span_equal(suffix, SPAN("+proto")) || (may_be_empty && !suffix.len);
+    bool binary = span_equal(suffix, SPAN("+proto")) || (may_be_empty && !suffix.len);
+    return (ContentType){protocol, json ? RPC_JSON : RPC_BINARY, json || binary, false};
 }
 
 static ContentType read_content_type(Span value) {
     Span type = without_parameters(value);
-    ContentType found = {0};
-    if (span_starts(type, SPAN("application/grpc-web-text"))) {
-        found.protocol = &PROTOCOL_GRPC_WEB;
-        found.text = true;
-        read_codec(span_skip(type, 25), true, &found);
-    } else if (span_starts(type, SPAN("application/grpc-web"))) {
-        found.protocol = &PROTOCOL_GRPC_WEB;
-        read_codec(span_skip(type, 20), true, &found);
-    } else if (span_starts(type, SPAN("application/grpc"))) {
-        found.protocol = &PROTOCOL_GRPC;
-        read_codec(span_skip(type, 16), true, &found);
-    } else if (span_starts(type, SPAN("application/connect"))) {
-        found.protocol = &PROTOCOL_CONNECT_STREAM;
-        read_codec(span_skip(type, 19), false, &found);
-    } else if (span_equal(type, SPAN("application/json"))) {
-        found = (ContentType){&PROTOCOL_CONNECT_UNARY, RPC_JSON, true, false};
-    } else if (span_equal(type, SPAN("application/proto"))) {
-        found = (ContentType){&PROTOCOL_CONNECT_UNARY, RPC_BINARY, true, false};
+    if (!span_starts(type, SPAN("application/")))
+        return (ContentType){0};
+    Span kind = span_skip(type, 12);
+    if (span_starts(kind, SPAN("grpc-web-text"))) {
+        ContentType text = with_codec(&PROTOCOL_GRPC_WEB, span_skip(kind, 13), true);
+        text.text = true;
+        return text;
     }
-    return found;
+    if (span_starts(kind, SPAN("grpc-web")))
+        return with_codec(&PROTOCOL_GRPC_WEB, span_skip(kind, 8), true);
+    if (span_starts(kind, SPAN("grpc")))
+        return with_codec(&PROTOCOL_GRPC, span_skip(kind, 4), true);
+    if (span_starts(kind, SPAN("connect")))
+        return with_codec(&PROTOCOL_CONNECT_STREAM, span_skip(kind, 7), false);
+    if (span_equal(kind, SPAN("json")))
+        return (ContentType){&PROTOCOL_CONNECT_UNARY, RPC_JSON, true, false};
+    if (span_equal(kind, SPAN("proto")))
+        return (ContentType){&PROTOCOL_CONNECT_UNARY, RPC_BINARY, true, false};
+    return (ContentType){0};
 }
 
 /* ---- compression of a call ---- */
@@ -118,11 +117,12 @@ static RpcCompression choose_compression(Span accepted, RpcCompression request) 
 }
 
 static void set_compression(Call *call, HttpHeaders headers, Span encoding, Span accept) {
-    int request = compression_from_name(http_header(headers, encoding));
+    Span name = http_header(headers, encoding);
+    int request = compression_from_name(name);
     if (request < 0) {
         call_fail(call, STATUS_UNIMPLEMENTED,
                   "unknown compression '%.*s'; known are identity, gzip, deflate, br, zstd, snappy",
-                  SPAN_ARGS(http_header(headers, encoding)));
+                  SPAN_ARGS(name));
         return;
     }
     call->request_compression = (RpcCompression)request;
@@ -164,9 +164,6 @@ void call_read_headers(Call *call) {
     read_timeout(call, headers);
     if (!call->finished)
         read_compression(call, headers);
-    if (!call->finished &&
-        !metadata_read(http_arena(call->exchange), headers, SPAN(""), &call->metadata))
-        call_fail(call, STATUS_INVALID_ARGUMENT, "a -bin header is not base64");
 }
 
 static void serve_rpc(RpcServer *server, HttpExchange *exchange, const ContentType *type,
@@ -183,7 +180,7 @@ static void answer_unknown_grpc(HttpExchange *exchange, const ContentType *type)
     Span path = http_request(exchange)->path;
     Buf text = {.arena = http_arena(exchange)};
     buf_printf(&text, "there is no method %.*s", SPAN_ARGS(path));
-    HeaderList list = {0};
+    HeaderList list = {.arena = http_arena(exchange)};
     headers_add(&list, SPAN("content-type"),
                 type->protocol == &PROTOCOL_GRPC ? SPAN("application/grpc")
                 : type->text                     ? SPAN("application/grpc-web-text")
@@ -192,7 +189,6 @@ static void answer_unknown_grpc(HttpExchange *exchange, const ContentType *type)
     headers_add(&list, SPAN("grpc-message"), percent_encode(http_arena(exchange), buf_span(&text)));
     cors_add_headers(&list, http_request(exchange));
     http_respond(exchange, 200, headers_of(&list), true);
-    array_done(&list);
 }
 
 static void answer_unsupported_type(HttpExchange *exchange) {
@@ -269,8 +265,8 @@ static void on_request(void *owner, HttpExchange *exchange) {
         http_respond(exchange, 403, (HttpHeaders){0}, true);
         return;
     }
-    bool preflight = http_header(request->headers, SPAN("access-control-request-method")).len > 0;
-    if (origin.len && preflight && span_equal(request->method, SPAN("OPTIONS"))) {
+    if (origin.len && span_equal(request->method, SPAN("OPTIONS")) &&
+        http_header(request->headers, SPAN("access-control-request-method")).len) {
         cors_answer_preflight(exchange, origin);
         return;
     }
@@ -284,7 +280,7 @@ static void on_request(void *owner, HttpExchange *exchange) {
 /* ---- the server ---- */
 
 static Span method_path(const void *item) {
-    return span_of(((const MethodEntry *)item)->schema->path);
+    return ((const MethodEntry *)item)->path;
 }
 
 static void set_default(size_t *value, size_t fallback) {
@@ -322,6 +318,7 @@ void rpc_server_free(RpcServer *server) {
     array_done(&server->services);
     array_done(&server->slots);
     array_done(&server->free_slots);
+    buf_done(&server->known_host);
     arena_done(&server->owned);
     arena_done(&server->scratch_in);
     arena_done(&server->scratch_out);
@@ -340,7 +337,8 @@ int rpc_server_add(RpcServer *server, const RpcService *service, char *reason, s
     *array_push(&server->services) = service;
     for (uint16_t i = 0; i < schema->method_count; i++) {
         MethodEntry *entry = xmalloc(sizeof *entry);
-        *entry = (MethodEntry){&schema->methods[i], &service->methods[i], service};
+        const SchemaMethod *method = &schema->methods[i];
+        *entry = (MethodEntry){span_of(method->path), method, &service->methods[i], service};
         map_put(&server->methods, entry);
         int result = rest_routes_add(server->routes, entry, reason, reason_size);
         if (result < 0)
