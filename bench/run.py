@@ -2,7 +2,7 @@
 
 usage: run.py NAME FOLDER [--json] [--rounds N]
 
-FOLDER holds the built programs. Every source bench/NAME/NAME_PEER.c or .cc is a peer; one that
+FOLDER holds the built programs, and their data as NAME.data where they share some. Every source bench/NAME/NAME_PEER.c or .cc is a peer; one that
 was not built, because what it measures is not installed, is named as missing. The rounds
 alternate between the programs, so that a slow moment of the machine meets them all. A program
 prints one line a result: measure, unit and value, separated by tabs (bench/measure.h).
@@ -20,8 +20,7 @@ OURS = "muster"
 
 def peers_of(name):
     folder = pathlib.Path(__file__).parent / name
-    sources = [file for file in folder.iterdir() if file.suffix in (".c", ".cc")]
-    peers = [file.stem.removeprefix(name + "_") for file in sources if file.stem.startswith(name + "_")]
+    peers = [file.stem.removeprefix(name + "_") for file in folder.glob(f"{name}_*.c*")]
     return sorted(peers, key=lambda peer: (peer != OURS, peer))
 
 
@@ -54,6 +53,8 @@ def medians(programs, arguments, rounds):
 
 def ratio(unit, ours, theirs):
     """How many times better ours is: above 1 we are ahead. None where it has no meaning."""
+    if unit == "mallocs":
+        return None
     if unit.endswith("/s"):
         ours, theirs = theirs, ours
     return theirs / ours if ours else None
@@ -103,7 +104,6 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("arguments", nargs="*", help="given to every program")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
@@ -112,7 +112,8 @@ def main():
     programs = {peer: options.folder / f"{options.name}_{peer}" for peer in peers}
     missing = [peer for peer in peers if not programs[peer].exists()]
     programs = {peer: program for peer, program in programs.items() if peer not in missing}
-    rows = medians(programs, options.arguments, options.rounds)
+    data = options.folder / f"{options.name}.data"
+    rows = medians(programs, [data] if data.exists() else [], options.rounds)
     if options.json:
         print_json(options.name, rows, list(programs), missing, options.rounds)
     else:

@@ -1,6 +1,6 @@
 /* The messages that every codec works on, and how its work is measured.
  *
- * The data file, written by codec_data.c, holds three sections: HeartbeatRequest, LogEntry and
+ * The data file, written by data.c, holds three sections: HeartbeatRequest, LogEntry and
  * TopologySnapshot. Each is a count, then for each message its length and its bytes; numbers are
  * 32 bits, little-endian. */
 #pragma once

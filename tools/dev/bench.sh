@@ -1,13 +1,14 @@
 # bench NAME [--json] [--rounds N]: measures Muster beside its peers.
 #
-#   base      src/base at a million entries: hash map
+#   base      the hash map at a million entries
+#   codec     messages to and from bytes and JSON
 #
 # Prints a table: measure, Muster, each peer, and how many times better Muster is. The figures are
 # medians of N rounds (5) that alternate between the programs; peers that are not installed are
 # named as missing. --json prints the same for machines.
 source tools/dev/compile.sh
 
-BENCHES=(base)
+BENCHES=(base codec)
 
 name='' options=()
 while [ $# -gt 0 ]; do
@@ -23,6 +24,6 @@ is_one_of "$name" "${BENCHES[@]}" || die -2 "bench: ${name:+no such measurement:
 
 need build bench >&2
 configure bench >&2
-mapfile -t programs < <(ninja -C build-bench -t targets all | sed -n "s,^\(bench/$name/${name}_[a-z_0-9]*\): .*,\1,p")
+mapfile -t programs < <(ninja -C build-bench -t targets all | sed -n "s,^\(bench/$name/$name[_.][a-z_0-9]*\): .*,\1,p")
 compile bench "${programs[@]}" >&2
 python3 bench/run.py "$name" "build-bench/bench/$name" "${options[@]}"
