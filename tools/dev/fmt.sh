@@ -2,10 +2,11 @@
 #
 #   --check   changes nothing; names the files that are not laid out so and fails
 need test
+source tools/dev/clang_format.sh
 
 case ${1:-} in
 '')
-    sources '*.c' '*.h' '*.cc' | tr '\n' '\0' | xargs -0 clang-format -i
+    sources '*.c' '*.h' '*.cc' | tr '\n' '\0' | xargs -0 "$CLANG_FORMAT" -i
     source tools/dev/npm.sh && npm_need
     tests/node_modules/.bin/buf format proto --exclude-path proto/google --write
     ;;

@@ -18,6 +18,7 @@ packages_of() {
         protoc:protobuf-compiler libprotobuf-dev libcmocka-dev libuv1-dev libnghttp2-dev \
         'libllhttp-dev|node-llhttp' libssl-dev zlib1g-dev libbrotli-dev libzstd-dev libsnappy-dev ;;
     test) echo clang clang-format clang-tidy libclang-rt-dev llvm node:nodejs npm:npm go:golang-go openssl:openssl ;;
+    pip) echo pip3:python3-pip ;;
     bench) echo libprotobuf-dev protobuf-c-compiler libprotobuf-c-dev libabsl-dev ;;
     *) return 1 ;;
     esac
@@ -63,7 +64,7 @@ quiet=no
 [ $# -gt 0 ] || set -- build test
 wanted=()
 for group; do
-    list=$(packages_of "$group") || die -2 "no such group: $group (build, test, bench)"
+    list=$(packages_of "$group") || die -2 "no such group: $group (build, test, bench, pip)"
     read -ra list <<<"$list"
     wanted+=("${list[@]}")
 done

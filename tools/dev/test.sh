@@ -9,19 +9,19 @@
 #   unit        unit tests, optimised build
 #   asan        unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan        unit tests with ThreadSanitizer
+#   fuzz        each fuzz target: its corpus, then a few seconds of new input
 #   protobuf    the official Protobuf conformance suite, binary and JSON
 #   roundtrip   our messages and @bufbuild/protobuf's are the same, there and back
 #   http2       h2spec: HTTP/2 and HPACK, cleartext and TLS
-#   fuzz        each fuzz target: its corpus, then a few seconds of new input
 #
-# What a suite printed is kept in build/test-logs/. Ends with `N passed, N failed`, the sum over
+# What a suite printed is kept in build-logs/. Ends with `N passed, N failed`, the sum over
 # the suites of single test cases; status 0 only when none failed.
 need build test
 
 # One file of tools/dev/suites/ each: it prints what it finds and ends with `N passed, N failed`.
-SUITES=(fmt tidy proto unit asan tsan protobuf roundtrip http2)
+SUITES=(fmt tidy proto unit asan tsan fuzz protobuf roundtrip http2)
 
-logs=build/test-logs
+logs=build-logs
 passed=0 failed=0 summary=()
 
 # run_suite NAME [ARGUMENT…]: shows and keeps what it prints, and adds up its last line.

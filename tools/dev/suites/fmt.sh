@@ -1,8 +1,9 @@
 # One case: every C source is laid out by .clang-format, every proto of ours by buf.
+source tools/dev/clang_format.sh
 source tools/dev/npm.sh
 npm_need
 untidy=$({
-    sources '*.c' '*.h' '*.cc' | tr '\n' '\0' | xargs -0 -n 20 -P "$JOBS" clang-format --dry-run -Werror 2>&1 |
+    sources '*.c' '*.h' '*.cc' | tr '\n' '\0' | xargs -0 -n 20 -P "$JOBS" "$CLANG_FORMAT" --dry-run -Werror 2>&1 |
         sed -n 's/^\([^: ]*\):[0-9].*/\1/p'
     tests/node_modules/.bin/buf format proto --exclude-path proto/google --diff |
         sed -n 's/^+++ \([^\t]*\).*/\1/p'
