@@ -71,8 +71,8 @@ static uint32_t number_at(Span payload, size_t at) {
 /* The error code of the last GOAWAY; -1 when there is none. */
 static int64_t goaway(const Raw *raw) {
     size_t at = 0;
-    Span payload;
-    uint32_t stream;
+    Span payload = {0};
+    uint32_t stream = 0;
     int64_t code = -1;
     while (find(raw, NGHTTP2_GOAWAY, &at, &payload, &stream))
         code = number_at(payload, 4);
@@ -81,8 +81,8 @@ static int64_t goaway(const Raw *raw) {
 
 static size_t count(const Raw *raw, uint8_t type) {
     size_t at = 0, found = 0;
-    Span payload;
-    uint32_t stream;
+    Span payload = {0};
+    uint32_t stream = 0;
     while (find(raw, type, &at, &payload, &stream))
         found++;
     return found;
@@ -254,8 +254,8 @@ static void test_streams_limit(void **state) {
     kit_run(&kit, NANOS_PER_SECOND);
     assert_int_equal(kit.open, 10);
     size_t at = 0, refused = 0;
-    Span payload;
-    uint32_t stream;
+    Span payload = {0};
+    uint32_t stream = 0;
     while (find(&raw, NGHTTP2_RST_STREAM, &at, &payload, &stream))
         refused += number_at(payload, 0) == NGHTTP2_REFUSED_STREAM;
     assert_int_equal(refused, 5);
@@ -371,8 +371,8 @@ static void test_two_step_goaway(void **state) {
     Kit kit;
     Raw raw;
     Buf bytes = {0};
-    Span payload;
-    uint32_t stream;
+    Span payload = {0};
+    uint32_t stream = 0;
     size_t at = 0;
     kit_init(&kit, true, NULL);
     raw_open(&raw, &kit);
@@ -401,8 +401,8 @@ static void test_early_response(void **state) {
     Kit kit;
     Raw raw;
     Buf bytes = {0};
-    Span payload;
-    uint32_t stream;
+    Span payload = {0};
+    uint32_t stream = 0;
     size_t at = 0;
     kit_init(&kit, true, NULL);
     raw_open(&raw, &kit);
@@ -432,8 +432,8 @@ static void test_window_accounting(void **state) {
     Kit kit;
     Raw raw;
     Buf bytes = {0};
-    Span payload;
-    uint32_t stream;
+    Span payload = {0};
+    uint32_t stream = 0;
     size_t at = 0;
     char *data = calloc(1, 16384);
     uint64_t sent = 0, given = 0;
