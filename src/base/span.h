@@ -38,6 +38,11 @@ static inline bool span_starts(Span s, Span prefix) {
     return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }
 
+/* Behind its last byte; NULL where ptr is, to which C lets nothing be added, not even 0. */
+static inline const char *span_end(Span s) {
+    return s.len ? s.ptr + s.len : s.ptr;
+}
+
 /* What follows the first `from` bytes; empty when there are fewer. */
 static inline Span span_skip(Span s, size_t from) {
     return from < s.len ? (Span){s.ptr + from, s.len - from} : (Span){NULL, 0};

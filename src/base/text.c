@@ -83,7 +83,7 @@ static const char alphabet_url[] =
 
 size_t base64_encode(char *out, Span bytes, bool url_safe, bool padded) {
     const char *alphabet = url_safe ? alphabet_url : alphabet_standard;
-    const uint8_t *in = (const uint8_t *)bytes.ptr, *end = in + bytes.len;
+    const uint8_t *in = (const uint8_t *)bytes.ptr, *end = (const uint8_t *)span_end(bytes);
     char *at = out;
     for (; end - in >= 3; in += 3, at += 4) {
         uint32_t group = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];

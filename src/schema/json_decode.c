@@ -326,10 +326,10 @@ static inline bool stands_here(const char *at, size_t room, const char *name, si
 /* The field whose name stands here, if it is one of those that are likely to; then `at` is behind
  * the colon. */
 static const SchemaField *guess_field(JsonReader *reader, const Object *object) {
-    const SchemaField *field = object->type->fields + object->next;
-    const SchemaField *end = object->type->fields + object->type->field_count;
     size_t room = (size_t)(reader->end - reader->at);
-    for (int guesses = GUESSES; field != end && guesses > 0; field++, guesses--) {
+    for (uint32_t i = object->next; i < object->type->field_count && i < object->next + GUESSES;
+         i++) {
+        const SchemaField *field = &object->type->fields[i];
         size_t len = field->json_name_len;
         if (!stands_here(reader->at, room, field->json_name, len)) {
             len = field->name_len;
@@ -440,7 +440,7 @@ int schema_json_decode(const SchemaMessage *type, Span text, const SchemaJson *o
     if (!options)
         options = &defaults;
     JsonReader reader = {.at = text.ptr,
-                         .end = text.ptr + text.len,
+                         .end = span_end(text),
                          .begin = text.ptr,
                          .arena = arena,
                          .options = options,

@@ -185,8 +185,8 @@ static bool lacks_presence(const SchemaField *field) {
 int json_write_fields(JsonWriter *writer, const SchemaMessage *type, const void *message,
                       bool *first) {
     const SchemaJson *options = writer->options;
-    for (const SchemaField *field = type->fields, *end = field + type->field_count; field != end;
-         field++) {
+    for (size_t i = 0; i < type->field_count; i++) {
+        const SchemaField *field = &type->fields[i];
         if (!field_is_set(message, field) && !(options->emit_defaults && lacks_presence(field)))
             continue;
         const char *name = options->proto_names ? field->name : field->json_name;

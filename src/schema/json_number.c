@@ -22,7 +22,7 @@ static int read_text(JsonReader *reader, Span *ret, bool *ret_quoted, const char
 }
 
 static bool is_number(Span text) {
-    JsonReader reader = {.begin = text.ptr, .at = text.ptr, .end = text.ptr + text.len};
+    JsonReader reader = {.begin = text.ptr, .at = text.ptr, .end = span_end(text)};
     Span number;
     return text.len && !json_is_blank(text.ptr[0]) && json_read_number(&reader, &number) == 0 &&
            reader.at == reader.end;

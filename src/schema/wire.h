@@ -80,7 +80,7 @@ typedef struct WireField {
 } WireField;
 
 static inline WireReader wire_reader(Span message) {
-    return (WireReader){message.ptr, message.ptr + message.len, message.ptr, WIRE_FINE};
+    return (WireReader){message.ptr, span_end(message), message.ptr, WIRE_FINE};
 }
 
 /* The next field; false at the end, or with reader->failed set when the bytes are malformed (at
