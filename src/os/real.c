@@ -213,6 +213,8 @@ static const WorldOps REAL_OPS = {
     .pair = real_pair,
     .listen = real_listen,
     .listener_adopt = real_listener_adopt,
+    .resolve = real_resolve,
+    .resolve_cancel = real_resolve_cancel,
 };
 
 World *world_new(void) {

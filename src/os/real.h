@@ -82,6 +82,9 @@ int real_connect(World *world, const Address *address, Stream **ret);
 /* Gives the attempt up. */
 void real_dial_free(RealDial *dial);
 
+void real_resolve(Resolution *resolution, const Address *address);
+void real_resolve_cancel(Resolution *resolution);
+
 int real_listen(World *world, const Address *address, Listener **ret);
 int real_listener_adopt(World *world, int fd, Listener **ret);
 /* The listener that stands in the world's list. */

@@ -1,6 +1,8 @@
 /* What the two kinds of World share and where they differ: private to src/os. */
 #pragma once
 
+#include "base/array.h"
+#include "os/resolve.h"
 #include "os/stream.h"
 
 typedef struct WorldOps {
@@ -15,6 +17,10 @@ typedef struct WorldOps {
     int (*pair)(World *, Stream *ret[2]);
     int (*listen)(World *, const Address *, Listener **ret);
     int (*listener_adopt)(World *, int fd, Listener **ret);
+    /* Fills in what was found, or the error, and calls resolution_tell: now or later. NULL: every
+     * name stands for itself. */
+    void (*resolve)(Resolution *, const Address *);
+    void (*resolve_cancel)(Resolution *);
 } WorldOps;
 
 /* Implementations embed this first. */
@@ -66,6 +72,19 @@ struct Listener {
     void (*accept)(void *owner, Stream *stream);
     void *owner;
 };
+
+struct Resolution {
+    World *world;
+    Task tell;
+    void (*done)(void *owner, int error, const Address *found, size_t count);
+    void *owner;
+    void *asking; /* what the implementation has under way */
+    int error;
+    ARRAY(Address) found;
+};
+
+/* It is over: `done` comes at the end of the turn. */
+void resolution_tell(Resolution *resolution);
 
 /* Calls of a StreamHandler that may lack them. */
 #define STREAM_TELL(stream_, what, ...)                                                            \

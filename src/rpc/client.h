@@ -31,18 +31,17 @@ typedef struct ChannelOptions {
     Nanos keepalive;            /* PING after that much silence; 0 = never */
     Nanos backoff_min, backoff_max; /* pauses between attempts to connect; 0 = 100 ms, 10 s */
     uint32_t attempts;              /* of one call, when failing is safe to repeat; 0 = 3 */
-    uint32_t
-        connections; /* per address; HTTP/1.1 opens more as needed up to this; 0 = 1 (HTTP/2), 8 (HTTP/1.1) */
-    const SchemaPool *types; /* for Any in JSON */
+    uint32_t connections;           /* at most, per address, opened as calls need them; 0 = 1 where
+                                       HTTP/2 is sure, else 8 */
+    const SchemaPool *types;        /* for Any in JSON */
 } ChannelOptions;
 
-/* Options are copied. Several addresses are several servers of the same service. */
+/* Options are copied. Several addresses are several servers of the same service, and so are the
+ * several addresses that a host name may stand for. */
 Channel *channel_new(World *world, const Address *addresses, size_t count,
                      const ChannelOptions *options);
-/* Ends its calls with CANCELLED and closes. */
+/* Cancels its calls, whose `closed` still follows, and closes. */
 void channel_free(Channel *channel);
-/* Whether some connection is up. */
-bool channel_ready(const Channel *channel);
 
 typedef struct ClientHandler {
     /* Headers of the response: metadata with `-bin` decoded. */
@@ -57,18 +56,21 @@ typedef struct ClientHandler {
 } ClientHandler;
 
 typedef struct ClientCallOptions {
-    HttpHeaders metadata; /* copied; values of `-bin` names are raw bytes */
+    HttpHeaders metadata; /* copied; names in lower case, values of `-bin` names are raw bytes */
     Nanos timeout;        /* 0 = none */
     bool raw;             /* messages in and out are encoded bytes */
-    bool
-        wait_for_ready; /* wait for a connection instead of failing with UNAVAILABLE after the first failed attempt */
+    bool wait_for_ready;  /* wait for a connection instead of failing with UNAVAILABLE when an
+                             attempt to connect has failed */
 } ClientCallOptions;
 
-/* Begins a call. `method` (its path, types and kind) outlives it. */
+/* Begins a call. `method` (its path, types and kind) outlives it. One that takes a single message
+ * is sent when that is given. Metadata that HTTP cannot carry, or whose name belongs to the
+ * protocol, ends it with INVALID_ARGUMENT. */
 ClientCall *client_call(Channel *channel, const SchemaMethod *method,
                         const ClientCallOptions *options, const ClientHandler *handler,
                         void *owner);
-/* Sends a message (input type, or Span when raw). 0, or -EAGAIN: taken, but wait for `writable`. */
+/* Sends a message (input type, or a `const Span *` when raw). 0, or -EAGAIN: taken, but wait for
+ * `writable`. After the call's end, which may not have been told yet, messages are dropped. */
 int client_send(ClientCall *call, const void *message);
 /* No more messages. A unary or server-streaming call does this by itself after its message. */
 void client_half_close(ClientCall *call);

@@ -1,56 +1,27 @@
-/* The life of a client's call, whatever the protocol.
- *
- * What is sent is kept in the outbox until the peer has answered something, so that a call which the
- * server certainly did not begin, or which may safely be repeated, can be sent again. */
-#include <errno.h>
+/* The life of a client's call, whatever the protocol: begun, sent, sent again, ended. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "base/text.h"
 #include "rpc/client_internal.h"
-#include "schema/codec.h"
-#include "schema/json.h"
 
-#define REPLAY_MAX (256 * 1024) /* bytes kept for sending a call again */
-#define OUTBOX_MAX (64 * 1024)  /* unsent bytes above which client_send answers -EAGAIN */
 #define RETRY_MIN  (50 * NANOS_PER_MILLI)
 #define RETRY_MAX  (2 * NANOS_PER_SECOND)
+#define TARGET_MAX 8000 /* of a GET; servers refuse longer ones, so POST it is (RFC 9110, 4.1) */
 
 /* ---- the end ---- */
 
-static void on_nothing_body(void *owner, Span bytes) {
-    (void)owner;
-    (void)bytes;
-}
-static void on_nothing_end(void *owner, HttpHeaders trailers) {
-    (void)owner;
-    (void)trailers;
-}
-static void on_nothing_closed(void *owner, int reason) {
-    (void)owner;
-    (void)reason;
-}
-static void on_nothing_response(void *owner, int status, HttpHeaders headers) {
-    (void)owner;
-    (void)status;
-    (void)headers;
-}
-static const HttpExchangeHandler DETACHED = {
-    .response = on_nothing_response,
-    .body = on_nothing_body,
-    .end = on_nothing_end,
-    .closed = on_nothing_closed,
-};
-
-/* The exchange goes its own way from here. */
-static void detach(ClientCall *call, bool reset) {
-    if (!call->exchange)
+/* The exchange goes its own way from here, unheard. */
+static void detach(ClientCall *call) {
+    static const HttpExchangeHandler UNHEARD = {0};
+    HttpExchange *exchange = call->exchange;
+    if (!exchange)
         return;
-    http_handle(call->exchange, &DETACHED, NULL);
-    if (reset)
-        http_reset(call->exchange, HTTP_CANCEL);
     call->exchange = NULL;
+    http_handle(exchange, &UNHEARD, NULL);
+    bool sent = call->half_closed && !http_pending(exchange);
+    if (!call->has_status || !sent)
+        http_reset(exchange, HTTP_CANCEL);
 }
 
 static void tell_end(Task *task) {
@@ -64,16 +35,14 @@ static void tell_end(Task *task) {
     free(call);
 }
 
-static void end_with_status(ClientCall *call, bool reset) {
-    World *world = channel_world(call->channel);
+static void finish(ClientCall *call) {
     call->ended = true;
-    call->waiting = false;
-    detach(call, reset);
-    wheel_cancel(world_wheel(world), &call->deadline_timer);
-    wheel_cancel(world_wheel(world), &call->retry_timer);
-    list_remove(&call->link);
+    detach(call);
+    wheel_cancel(world_wheel(call->world), &call->deadline_timer);
+    wheel_cancel(world_wheel(call->world), &call->retry_timer);
+    channel_take(call);
     call->ending.run = tell_end;
-    world_defer(world, &call->ending);
+    world_defer(call->world, &call->ending);
 }
 
 void client_call_end(ClientCall *call, StatusCode code, const char *format, ...) {
@@ -84,17 +53,37 @@ void client_call_end(ClientCall *call, StatusCode code, const char *format, ...)
     va_start(args, format);
     buf_vprintf(&text, format, args);
     va_end(args);
+    call->has_status = false;
     call->status = (Status){.code = code, .message = buf_span(&text)};
-    end_with_status(call, true);
+    finish(call);
 }
 
 void client_cancel(ClientCall *call) {
     client_call_end(call, STATUS_CANCELLED, "cancelled");
 }
 
+static void end_by_deadline(ClientCall *call) {
+    client_call_end(call, STATUS_DEADLINE_EXCEEDED, "the deadline has passed");
+}
+
 static void on_deadline(Timer *timer) {
-    client_call_end(CONTAINER(timer, ClientCall, deadline_timer), STATUS_DEADLINE_EXCEEDED,
-                    "the deadline has passed");
+    end_by_deadline(CONTAINER(timer, ClientCall, deadline_timer));
+}
+
+void client_call_set_status(ClientCall *call, Status status, HttpHeaders trailers) {
+    if (call->has_status || call->ended)
+        return;
+    call->has_status = true;
+    call->status = status;
+    call->trailers = trailers;
+}
+
+/* The peer has said how it ended. */
+static void complete(ClientCall *call) {
+    if (call->status.code == STATUS_OK && client_gets_one(call))
+        client_deliver_held(call);
+    if (!call->ended)
+        finish(call);
 }
 
 /* ---- trying again ---- */
@@ -104,8 +93,8 @@ static void on_retry(Timer *timer) {
     channel_dispatch(call->channel, call);
 }
 
-/* Whether a call that broke off may be sent again: the server did not begin it, or its doing so twice
- * does no harm. */
+/* Whether a call that broke off may be sent again: the server did not begin it, or its doing so
+ * twice does no harm. */
 static bool may_retry(const ClientCall *call, int reason) {
     bool unsent = reason == HTTP_UNSENT || reason == HTTP_REFUSED_STREAM;
     bool harmless = call->method->idempotency != SCHEMA_IDEMPOTENCY_UNKNOWN && reason == HTTP_LOST;
@@ -114,15 +103,11 @@ static bool may_retry(const ClientCall *call, int reason) {
 }
 
 static void retry(ClientCall *call) {
-    World *world = channel_world(call->channel);
-    call->exchange = NULL;
-    call->handed = 0;
-    call->waiting = true;
     Nanos pause = RETRY_MIN << (call->attempts - 1);
     uint32_t random;
-    world_random(world, &random, sizeof random);
+    world_random(call->world, &random, sizeof random);
     pause = (pause < RETRY_MAX ? pause : RETRY_MAX) / 1000 * (Nanos)(500 + random % 500);
-    wheel_arm(world_wheel(world), &call->retry_timer, world_now(world) + pause);
+    wheel_arm(world_wheel(call->world), &call->retry_timer, world_now(call->world) + pause);
 }
 
 /* ---- what comes from the exchange ---- */
@@ -137,23 +122,8 @@ static void on_response(void *owner, int status, HttpHeaders headers) {
 static void on_body(void *owner, Span bytes) {
     ClientCall *call = owner;
     HttpExchange *exchange = call->exchange;
-    if (!call->has_status)
-        call->protocol->body(call, bytes);
+    call->protocol->body(call, bytes);
     http_release(exchange, bytes.len);
-}
-
-/* The one message of a unary answer is delivered when it is known to be the only one. */
-static void deliver(ClientCall *call, Span message);
-
-static void complete(ClientCall *call) {
-    bool ok = call->status.code == STATUS_OK;
-    if (ok && client_gets_one(call) && !call->has_held)
-        call->status =
-            (Status){.code = STATUS_UNIMPLEMENTED, .message = SPAN("the response has no message")};
-    else if (ok && client_gets_one(call))
-        deliver(call, call->held);
-    if (!call->ended)
-        end_with_status(call, false);
 }
 
 static void on_end(void *owner, HttpHeaders trailers) {
@@ -172,17 +142,7 @@ static void on_writable(void *owner) {
         call->handler->writable(call->owner);
 }
 
-static void on_closed(void *owner, int reason) {
-    ClientCall *call = owner;
-    call->exchange = NULL;
-    if (call->has_status) {
-        complete(call);
-        return;
-    }
-    if (may_retry(call, reason)) {
-        retry(call);
-        return;
-    }
+static void fail(ClientCall *call, int reason) {
     static const char *const REASONS[] = {
         [-HTTP_OK] = "the response ended too early",
         [-HTTP_LOST] = "the connection was lost",
@@ -190,12 +150,26 @@ static void on_closed(void *owner, int reason) {
         [-HTTP_UNSENT] = "the server takes no calls",
         [-HTTP_TIMEOUT] = "the server is silent",
     };
-    if (reason < 0)
+    /* The server's clock may be ahead of ours. */
+    if (reason == HTTP_CANCEL && world_now(call->world) >= call->deadline)
+        end_by_deadline(call);
+    else if (reason < 0)
         client_call_end(call, reason == HTTP_OK ? STATUS_INTERNAL : status_from_reset(reason), "%s",
                         REASONS[-reason]);
     else
         client_call_end(call, status_from_reset(reason), "the server reset the stream with code %d",
                         reason);
+}
+
+static void on_closed(void *owner, int reason) {
+    ClientCall *call = owner;
+    call->exchange = NULL;
+    if (call->has_status)
+        complete(call);
+    else if (may_retry(call, reason))
+        retry(call);
+    else
+        fail(call, reason);
 }
 
 static const HttpExchangeHandler EXCHANGE_HANDLER = {
@@ -205,14 +179,6 @@ static const HttpExchangeHandler EXCHANGE_HANDLER = {
     .writable = on_writable,
     .closed = on_closed,
 };
-
-void client_call_set_status(ClientCall *call, Status status, HttpHeaders trailers) {
-    if (call->has_status || call->ended)
-        return;
-    call->has_status = true;
-    call->status = status;
-    call->trailers = trailers;
-}
 
 HttpHeaders client_keep(ClientCall *call, HttpHeaders headers) {
     HttpHeader *items = arena_alloc(&call->arena, headers.count * sizeof *items);
@@ -228,169 +194,8 @@ void client_call_headers(ClientCall *call, HttpHeaders headers) {
         client_call_end(call, STATUS_INTERNAL, "a -bin header of the response is not base64");
         return;
     }
-    call->has_headers = true;
     if (call->handler->headers)
         call->handler->headers(call->owner, metadata);
-}
-
-/* ---- messages in ---- */
-
-Span client_accepted(ClientCall *call) {
-    char names[64];
-    uint32_t set = channel_options(call->channel)->accept & ~(1u << RPC_IDENTITY);
-    return arena_copy(&call->arena, span(names, compression_names(set, names, sizeof names)));
-}
-
-bool client_set_response_compression(ClientCall *call, Span name) {
-    int compression = compression_from_name(name);
-    if (compression < 0 || !(channel_options(call->channel)->accept & (1u << compression))) {
-        client_call_end(call, STATUS_INTERNAL, "the response is in the unknown compression '%.*s'",
-                        SPAN_ARGS(name));
-        return false;
-    }
-    call->response_compression = (RpcCompression)compression;
-    return true;
-}
-
-static void deliver(ClientCall *call, Span bytes) {
-    const ChannelOptions *options = channel_options(call->channel);
-    SchemaError error;
-    void *message;
-    if (call->options.raw) {
-        call->handler->message(call->owner, &bytes);
-        return;
-    }
-    SchemaJson json = {.types = options->types, .ignore_unknown = true};
-    int result = options->json ? schema_json_decode(call->method->output, bytes, &json,
-                                                    &call->scratch, &message, &error)
-                               : schema_decode(call->method->output, bytes, NULL, &call->scratch,
-                                               &message, &error);
-    if (result < 0) {
-        char text[512];
-        schema_error_format(&error, text, sizeof text);
-        client_call_end(call, STATUS_INTERNAL, "the response is malformed: %s", text);
-        return;
-    }
-    call->handler->message(call->owner, message);
-    arena_reset(&call->scratch);
-}
-
-void client_call_receive(ClientCall *call, bool compressed, Span message) {
-    if (call->ended)
-        return;
-    size_t limit = channel_options(call->channel)->receive_limit;
-    bool one = client_gets_one(call);
-    if (one && call->has_held) {
-        client_call_end(call, STATUS_UNIMPLEMENTED, "the response has more than one message");
-        return;
-    }
-    if (compressed && call->response_compression == RPC_IDENTITY) {
-        client_call_end(call, STATUS_INTERNAL, "a compressed message without an encoding header");
-        return;
-    }
-    Buf plain = {.arena = one ? &call->arena : &call->scratch};
-    int result = 0;
-    if (compressed) {
-        result = decompress_bytes(call->response_compression, message, limit, &plain);
-        message = buf_span(&plain);
-    } else if (one) {
-        message = arena_copy(&call->arena, message);
-    }
-    if (result < 0 || message.len > limit) {
-        client_call_end(call, result == -EBADMSG ? STATUS_INTERNAL : STATUS_RESOURCE_EXHAUSTED,
-                        result == -EBADMSG ? "the response is not compressed as it says"
-                                           : "the response is larger than the limit");
-        return;
-    }
-    call->has_held = true;
-    if (one)
-        call->held = message;
-    else
-        deliver(call, message);
-}
-
-/* ---- messages out ---- */
-
-bool client_encode(ClientCall *call, const void *message, bool *ret_compressed, Span *ret) {
-    const ChannelOptions *options = channel_options(call->channel);
-    Arena *arena = &call->scratch;
-    SchemaError error = {.reason = "it is too large"};
-    Buf out = {.arena = arena};
-    int result = 0;
-    buf_reserve(&out, ENVELOPE_HEAD);
-    out.len = ENVELOPE_HEAD;
-    Span bytes = {0};
-    if (call->options.raw) {
-        bytes = *(const Span *)message;
-    } else if (options->json) {
-        SchemaJson json = {.types = options->types};
-        Buf text = {.arena = arena};
-        result = schema_json_encode(call->method->input, message, &json, &text, &error);
-        bytes = buf_span(&text);
-    } else {
-        result = schema_encode(call->method->input, message, 0, arena, &bytes);
-    }
-    if (result < 0) {
-        client_call_end(call, STATUS_INTERNAL, "the request cannot be encoded: %s: %s", error.path,
-                        error.reason);
-        return false;
-    }
-    *ret_compressed = options->compression != RPC_IDENTITY;
-    if (*ret_compressed)
-        compress_bytes(options->compression, bytes, &out);
-    else
-        buf_add(&out, bytes);
-    *ret = span(out.ptr + ENVELOPE_HEAD, out.len - ENVELOPE_HEAD);
-    return true;
-}
-
-/* Hands over what the exchange does not have yet. */
-static void hand_over(ClientCall *call) {
-    if (!call->exchange || (call->protocol->bare && !call->half_closed))
-        return;
-    if (!call->get && call->handed < call->outbox.len)
-        http_write(call->exchange, span_skip(buf_span(&call->outbox), call->handed));
-    call->handed = call->outbox.len;
-    if (!call->replayable || call->outbox.len > REPLAY_MAX) {
-        call->replayable = false;
-        call->handed = 0;
-        buf_clear(&call->outbox);
-    }
-}
-
-int client_send(ClientCall *call, const void *message) {
-    bool compressed;
-    Span bytes;
-    if (call->ended || call->half_closed || !client_encode(call, message, &compressed, &bytes))
-        return 0;
-    if (!call->protocol->bare) {
-        char head[ENVELOPE_HEAD];
-        envelope_write_head(head, compressed ? ENVELOPE_COMPRESSED : 0, (uint32_t)bytes.len);
-        buf_add(&call->outbox, span(head, sizeof head));
-    }
-    buf_add(&call->outbox, bytes);
-    arena_reset(&call->scratch);
-    if (client_gives_one(call)) {
-        client_half_close(call);
-        return 0;
-    }
-    hand_over(call);
-    size_t unsent = call->exchange ? http_pending(call->exchange) : call->outbox.len;
-    call->slow = unsent > OUTBOX_MAX;
-    return call->slow ? -EAGAIN : 0;
-}
-
-void client_half_close(ClientCall *call) {
-    if (call->ended || call->half_closed)
-        return;
-    call->half_closed = true;
-    if (call->waiting) {
-        channel_dispatch(call->channel, call);
-        return;
-    }
-    hand_over(call);
-    if (call->exchange)
-        http_finish(call->exchange, (HttpHeaders){0});
 }
 
 /* ---- the beginning ---- */
@@ -403,14 +208,11 @@ static void add_metadata(ClientCall *call, HeaderList *list) {
             metadata_write_value(&call->arena, metadata.items[i].name, metadata.items[i].value)};
 }
 
-/* The path, for GET with the message in its query. */
-static Span target_of(ClientCall *call) {
-    Span path = span_of(call->method->path);
-    if (!call->get)
-        return path;
+/* The path and query that carry the message of a GET. */
+static Span get_target(ClientCall *call) {
     const ChannelOptions *options = channel_options(call->channel);
     Buf out = {.arena = &call->arena};
-    buf_add(&out, path);
+    buf_add(&out, span_of(call->method->path));
     buf_add(&out,
             options->json ? SPAN("?connect=v1&encoding=json") : SPAN("?connect=v1&encoding=proto"));
     if (options->compression != RPC_IDENTITY) {
@@ -424,23 +226,26 @@ static Span target_of(ClientCall *call) {
 }
 
 bool client_call_start(ClientCall *call, HttpClient *http, Span authority) {
-    /* A bare body is sent whole, so it is begun when it is. */
-    if (call->protocol->bare && !call->half_closed)
-        return false;
+    Span target = span_of(call->method->path);
+    if (call->get) {
+        target = get_target(call);
+        call->get = target.len <= TARGET_MAX;
+        target = call->get ? target : span_of(call->method->path);
+    }
     HeaderList headers = {0};
     call->protocol->request(call, &headers);
     add_metadata(call, &headers);
     bool empty = call->half_closed && (call->get || !call->outbox.len);
-    call->exchange = http_client_request(
-        http, call->get ? SPAN("GET") : SPAN("POST"), target_of(call), authority,
-        (HttpHeaders){headers.items, headers.count}, empty, &EXCHANGE_HANDLER, call);
+    call->exchange = http_client_request(http, call->get ? SPAN("GET") : SPAN("POST"), target,
+                                         authority, (HttpHeaders){headers.items, headers.count},
+                                         empty, &EXCHANGE_HANDLER, call);
     array_done(&headers);
     if (!call->exchange)
         return false;
     call->attempts++;
-    call->waiting = false;
     call->handed = 0;
-    hand_over(call);
+    if (!call->get)
+        client_hand_over(call);
     if (call->half_closed && !empty)
         http_finish(call->exchange, (HttpHeaders){0});
     return true;
@@ -456,12 +261,36 @@ static const ClientProtocol *protocol_for(const ChannelOptions *options,
     return unary ? &CLIENT_CONNECT_UNARY : &CLIENT_CONNECT_STREAM;
 }
 
+/* False: the call was ended. */
+static bool check_metadata(ClientCall *call) {
+    HttpHeaders metadata = call->options.metadata;
+    for (size_t i = 0; i < metadata.count; i++) {
+        Span name = metadata.items[i].name;
+        if (metadata_is_valid(name, metadata.items[i].value) && !metadata_is_reserved(name))
+            continue;
+        client_call_end(call, STATUS_INVALID_ARGUMENT, "metadata '%.*s' cannot be sent",
+                        SPAN_ARGS(name));
+        return false;
+    }
+    return true;
+}
+
+static void set_deadline(ClientCall *call) {
+    call->deadline = INT64_MAX;
+    Nanos now = world_now(call->world), timeout = call->options.timeout;
+    if (!timeout || __builtin_add_overflow(now, timeout, &call->deadline)) {
+        call->deadline = INT64_MAX;
+        return;
+    }
+    wheel_arm(world_wheel(call->world), &call->deadline_timer, call->deadline);
+}
+
 ClientCall *client_call(Channel *channel, const SchemaMethod *method,
                         const ClientCallOptions *options, const ClientHandler *handler,
                         void *owner) {
     const ChannelOptions *channel_wide = channel_options(channel);
-    World *world = channel_world(channel);
     ClientCall *call = xcalloc(1, sizeof *call);
+    call->world = channel_world(channel);
     call->channel = channel;
     call->protocol = protocol_for(channel_wide, method);
     call->method = method;
@@ -473,16 +302,11 @@ ClientCall *client_call(Channel *channel, const SchemaMethod *method,
     call->reader.limit = channel_wide->receive_limit;
     call->get = channel_wide->use_get && call->protocol == &CLIENT_CONNECT_UNARY &&
                 method->idempotency == SCHEMA_NO_SIDE_EFFECTS;
-    call->deadline = INT64_MAX;
     call->deadline_timer.fire = on_deadline;
     call->retry_timer.fire = on_retry;
     channel_add(channel, call);
-    if (call->options.timeout) {
-        call->deadline = world_now(world) + call->options.timeout;
-        wheel_arm(world_wheel(world), &call->deadline_timer, call->deadline);
-    }
-    call->waiting = true;
-    if (!client_gives_one(call))
+    set_deadline(call);
+    if (check_metadata(call) && !client_gives_one(call))
         channel_dispatch(channel, call);
     return call;
 }

@@ -10,7 +10,7 @@ static void add_common(ClientCall *call, HeaderList *headers) {
         *array_push(headers) = (HttpHeader){SPAN("connect-protocol-version"), SPAN("1")};
     if (call->deadline == INT64_MAX)
         return;
-    Nanos left = call->deadline - world_now(channel_world(call->channel));
+    Nanos left = call->deadline - world_now(call->world);
     char *text = arena_alloc(&call->arena, TIMEOUT_MAX);
     size_t len = timeout_format_connect(text, left);
     *array_push(headers) = (HttpHeader){SPAN("connect-timeout-ms"), span(text, len)};
@@ -132,8 +132,7 @@ static void response_unary(ClientCall *call, HttpHeaders headers) {
 
 static void body_unary(ClientCall *call, Span bytes) {
     if (call->body.len + bytes.len > call->reader.limit)
-        client_call_end(call, STATUS_RESOURCE_EXHAUSTED, "the response is larger than %zu bytes",
-                        call->reader.limit);
+        client_call_too_large(call);
     else
         buf_add(&call->body, bytes);
 }
@@ -214,43 +213,33 @@ static HttpHeaders read_metadata(ClientCall *call, const PbStruct *object) {
     return decoded;
 }
 
-static void end_envelope(ClientCall *call, const Envelope *envelope) {
+static bool end_envelope(ClientCall *call, const Envelope *envelope) {
+    if (!(envelope->flags & ENVELOPE_CONNECT_END))
+        return false;
     Span text = envelope->message;
     Buf plain = {.arena = &call->arena};
     if (envelope->flags & ENVELOPE_COMPRESSED) {
         if (decompress_bytes(call->response_compression, text, call->reader.limit, &plain) < 0) {
             client_call_end(call, STATUS_INTERNAL,
                             "the end of the stream is not compressed as it says");
-            return;
+            return true;
         }
         text = buf_span(&plain);
     }
     const PbStruct *object = parse_object(call, text);
     if (!object) {
         client_call_end(call, STATUS_INTERNAL, "the end of the stream is not JSON");
-        return;
+        return true;
     }
     HttpHeaders trailers = read_metadata(call, object_of(member(object, "metadata")));
     const PbStruct *error = object_of(member(object, "error"));
     client_call_set_status(call, error ? read_error(call, error, STATUS_UNKNOWN) : status_ok(),
                            trailers);
+    return true;
 }
 
 static void body_stream(ClientCall *call, Span bytes) {
-    Envelope envelope;
-    int result = 0;
-    while (!call->ended && !call->has_status &&
-           (result = envelope_next(&call->reader, &bytes, &envelope)) == 1) {
-        if (envelope.flags & ENVELOPE_CONNECT_END)
-            end_envelope(call, &envelope);
-        else if (envelope.flags & ~ENVELOPE_COMPRESSED)
-            client_call_end(call, STATUS_INTERNAL, "unknown envelope flags 0x%02x", envelope.flags);
-        else
-            client_call_receive(call, envelope.flags & ENVELOPE_COMPRESSED, envelope.message);
-    }
-    if (!call->ended && result < 0)
-        client_call_end(call, STATUS_RESOURCE_EXHAUSTED, "the response is larger than %zu bytes",
-                        call->reader.limit);
+    client_receive_envelopes(call, bytes, end_envelope);
 }
 
 static void end_stream(ClientCall *call, HttpHeaders trailers) {

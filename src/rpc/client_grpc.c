@@ -5,7 +5,7 @@
 #include "schema/codec.h"
 
 static Nanos time_left(const ClientCall *call) {
-    Nanos left = call->deadline - world_now(channel_world(call->channel));
+    Nanos left = call->deadline - world_now(call->world);
     return left > 0 ? left : 0;
 }
 
@@ -137,35 +137,32 @@ static void end_by_text(ClientCall *call, Span text) {
     array_done(&list);
 }
 
-static void web_trailers(ClientCall *call, const Envelope *envelope) {
+static bool no_trailers(ClientCall *call, const Envelope *envelope) {
+    return false;
+}
+
+static void body(ClientCall *call, Span bytes) {
+    client_receive_envelopes(call, bytes, no_trailers);
+}
+
+static bool web_trailers(ClientCall *call, const Envelope *envelope) {
+    if (!(envelope->flags & ENVELOPE_WEB_TRAILERS))
+        return false;
     Buf plain = {.arena = &call->arena};
     Span text = envelope->message;
     if (envelope->flags & ENVELOPE_COMPRESSED) {
         if (decompress_bytes(call->response_compression, text, call->reader.limit, &plain) < 0) {
             client_call_end(call, STATUS_INTERNAL, "the trailers are not compressed as they say");
-            return;
+            return true;
         }
         text = buf_span(&plain);
     }
     end_by_text(call, text);
+    return true;
 }
 
-static void body(ClientCall *call, Span bytes) {
-    bool web = channel_options(call->channel)->protocol == RPC_GRPC_WEB;
-    Envelope envelope;
-    int result = 0;
-    while (!call->ended && !call->has_status &&
-           (result = envelope_next(&call->reader, &bytes, &envelope)) == 1) {
-        if (web && envelope.flags & ENVELOPE_WEB_TRAILERS)
-            web_trailers(call, &envelope);
-        else if (envelope.flags & ~ENVELOPE_COMPRESSED)
-            client_call_end(call, STATUS_INTERNAL, "unknown envelope flags 0x%02x", envelope.flags);
-        else
-            client_call_receive(call, envelope.flags & ENVELOPE_COMPRESSED, envelope.message);
-    }
-    if (!call->ended && result < 0)
-        client_call_end(call, STATUS_RESOURCE_EXHAUSTED, "the response is larger than %zu bytes",
-                        call->reader.limit);
+static void web_body(ClientCall *call, Span bytes) {
+    client_receive_envelopes(call, bytes, web_trailers);
 }
 
 static void end(ClientCall *call, HttpHeaders trailers) {
@@ -187,6 +184,6 @@ const ClientProtocol CLIENT_GRPC = {
 const ClientProtocol CLIENT_GRPC_WEB = {
     .request = request,
     .response = response,
-    .body = body,
+    .body = web_body,
     .end = end,
 };
