@@ -105,11 +105,20 @@ static void response(ClientCall *call, HttpHeaders headers) {
     }
     if (!client_set_response_compression(call, http_header(headers, SPAN("grpc-encoding"))))
         return;
-    /* Trailers-Only: the headers are the trailers. */
+    /* Perhaps the headers are the trailers: when nothing else comes. */
     if (http_header(headers, SPAN("grpc-status")).len)
-        end_by_trailers(call, headers);
+        call->trailers = client_keep(call, headers);
     else
         client_call_headers(call, headers);
+}
+
+/* Something else comes, so the headers were headers. */
+static void not_trailers_only(ClientCall *call) {
+    if (call->has_status || !call->trailers.count)
+        return;
+    HttpHeaders headers = call->trailers;
+    call->trailers = (HttpHeaders){0};
+    client_call_headers(call, headers);
 }
 
 /* gRPC-Web: "name: value\r\n" lines. */
@@ -142,6 +151,7 @@ static bool no_trailers(ClientCall *call, const Envelope *envelope) {
 }
 
 static void body(ClientCall *call, Span bytes) {
+    not_trailers_only(call);
     client_receive_envelopes(call, bytes, no_trailers);
 }
 
@@ -162,15 +172,20 @@ static bool web_trailers(ClientCall *call, const Envelope *envelope) {
 }
 
 static void web_body(ClientCall *call, Span bytes) {
+    not_trailers_only(call);
     client_receive_envelopes(call, bytes, web_trailers);
 }
 
 static void end(ClientCall *call, HttpHeaders trailers) {
     if (call->has_status || call->ended)
         return;
+    if (trailers.count)
+        not_trailers_only(call);
+    else
+        trailers = call->trailers;
     if (!envelope_complete(&call->reader))
         client_call_end(call, STATUS_INTERNAL, "the response ended inside a message");
-    else
+    else if (!call->ended)
         end_by_trailers(call, trailers);
 }
 

@@ -118,9 +118,9 @@ bool endpoint_may_connect(const Endpoint *endpoint) {
 
 HttpClient *endpoint_room(const Endpoint *endpoint) {
     LIST_EACH (&endpoint->connections, link) {
-        HttpClient *http = CONTAINER(link, Connection, link)->http;
-        if (http_client_room(http) > 0)
-            return http;
+        const Connection *connection = CONTAINER(link, Connection, link);
+        if (connection->ready && http_client_room(connection->http) > 0)
+            return connection->http;
     }
     return NULL;
 }
