@@ -504,6 +504,8 @@ static const char *decode_packed(Decoder *d, const SchemaField *field, void *mes
         return fail(d, -EBADMSG, at, "length that is no multiple of the packed elements' size");
     const char *stop = length.next + length.value;
     size_t count = fixed ? length.value / fixed : count_varints(length.next, stop);
+    if (UNLIKELY(count == 0))
+        return length.value ? fail_varint(d, length.next, stop) : stop;
     if (array->capacity - array->count < count && !grow_array(d, array, size, count))
         return fail_memory(d, at);
     for (at = length.next; at && at < stop;) {

@@ -400,8 +400,8 @@ size_t schema_size(const SchemaMessage *type, const void *message) {
     size_t total = 0;
     for (const SchemaUnknown *u = *(SchemaUnknown *const *)message; u; u = u->next)
         total += u->bytes.len;
-    for (const SchemaField *field = type->fields; field < type->fields + type->field_count;
-         field++) {
+    for (size_t i = 0; i < type->field_count; i++) {
+        const SchemaField *field = &type->fields[i];
         const void *value = schema_at(message, field);
         if (field->shape != SCHEMA_SINGULAR)
             total += array_size(field, value);

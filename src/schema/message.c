@@ -216,8 +216,11 @@ static bool maps_equal(const SchemaMessage *entry, const SchemaArray *a, const S
     for (size_t i = 0; i < a->count && equal; i++) {
         const char *in_a = (const char *)a->items + i * entry->size;
         uint32_t at = entry_index_find(&index, entry, b, in_a);
-        const char *in_b = (const char *)b->items + (size_t)at * entry->size;
-        equal = at != ENTRY_NONE && values_equal(value, in_a + value->offset, in_b + value->offset);
+        equal = at != ENTRY_NONE;
+        if (equal) {
+            const char *in_b = (const char *)b->items + (size_t)at * entry->size;
+            equal = values_equal(value, in_a + value->offset, in_b + value->offset);
+        }
     }
     arena_done(&scratch);
     return equal;

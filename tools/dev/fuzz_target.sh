@@ -1,6 +1,8 @@
 # Finding, building and running libFuzzer targets. Sourced.
 source tools/dev/compile.sh
 
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
 fuzz_sources() { sources '*_fuzz.c'; }
 fuzz_targets() { fuzz_sources | sed 's,.*/,,; s,_fuzz\.c$,,' | sort; }
 
