@@ -352,6 +352,31 @@ static void test_names_are_looked_up_by_scope(void **state) {
     assert_string_equal(field(f, "a.b.O.I", "whole")->message->full_name, "a.b.T");
 }
 
+/* As protoc does where a descriptor gives no json_name. */
+static void test_json_names_are_made(void **state) {
+    Fixture *f = *state;
+    static const char *const names[][2] = {
+        {"foo_bar", "fooBar"},
+        {"_leading", "Leading"},
+        {"trailing_", "trailing"},
+        {"two__under", "twoUnder"},
+        {"with_1_digit", "with1Digit"},
+        {"CamelCase", "CamelCase"},
+        {"a_B_c", "aBC"},
+        {"_", ""},
+    };
+    Buf json = {.arena = &f->arena};
+    buf_printf(&json, "{'name':'a.proto','messageType':[{'name':'M','field':[");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        buf_printf(&json, "%s{'name':'%s','number':%zu,'type':'TYPE_BOOL'}", i ? "," : "",
+                   names[i][0], i + 1);
+    buf_printf(&json, "]}]}");
+    must_add(f, buf_cstr(&json));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_string_equal(field(f, "M", names[i][0])->json_name, names[i][1]);
+    assert_string_equal(field(f, "M", "fooBar")->name, "foo_bar");
+}
+
 static void test_all_or_nothing(void **state) {
     Fixture *f = *state;
     must_add(f, "{'name':'a.proto','messageType':[{'name':'A'}]}");
@@ -449,6 +474,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_editions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_missing_imports_are_tolerated, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_are_looked_up_by_scope, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_json_names_are_made, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_all_or_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_malformed_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_descriptor_without_source, set_up, tear_down),
