@@ -77,12 +77,13 @@ static int read_enum(JsonReader *reader, const SchemaField *field, int32_t *ret)
     int r = json_read_integer(reader, UINT64_C(1) << 31, INT32_MAX, "an enum", &value);
     if (r < 0)
         return r;
-    *ret = (int32_t)value;
-    if (!(field->flags & SCHEMA_CLOSED) || schema_enum_name(type, *ret))
+    if (!(field->flags & SCHEMA_CLOSED) || schema_enum_name(type, (int32_t)value)) {
+        *ret = (int32_t)value;
         return 0;
+    }
     if (reader->options->ignore_unknown)
         return JSON_DROPPED;
-    return json_fail(reader, place, "%.80s has no value %d", type->full_name, *ret);
+    return json_fail(reader, place, "%.80s has no value %d", type->full_name, (int32_t)value);
 }
 
 static int read_32(JsonReader *reader, uint64_t below, uint64_t above, const char *type,
@@ -299,11 +300,18 @@ static bool mark_seen(Object *object, const SchemaField *field) {
     return before;
 }
 
+/* The field of the same oneof that is set already; NULL when there is none. */
+static const SchemaField *rival(const Object *object, const SchemaField *field) {
+    if (!(field->flags & SCHEMA_ONEOF_MEMBER))
+        return NULL;
+    int32_t which = *(int32_t *)((char *)object->message + field->presence);
+    return which ? schema_field_by_number(object->type, (uint32_t)which) : NULL;
+}
+
 static int fail_oneof(JsonReader *reader, const char *place, const Object *object,
-                      const SchemaField *field, int32_t which) {
-    const SchemaField *other = schema_field_by_number(object->type, (uint32_t)which);
+                      const SchemaField *other) {
     return json_fail(reader, place, "'%.40s' is set already: of oneof '%.40s' only one can be",
-                     other->name, object->type->oneofs[field->oneof].name);
+                     other->name, object->type->oneofs[other->oneof].name);
 }
 
 /* A member whose name no field has. */
@@ -357,7 +365,7 @@ static int read_field_name(JsonReader *reader, Object *object, const SchemaField
 
 static int read_member(JsonReader *reader, Object *object) {
     const char *place = reader->at;
-    const SchemaField *field;
+    const SchemaField *field, *other;
     Span name;
     int r = read_field_name(reader, object, &field, &name);
     if (r < 0)
@@ -368,10 +376,8 @@ static int read_member(JsonReader *reader, Object *object) {
         r = json_fail(reader, place, "the field is given twice");
     else if (json_peek(reader) == 'n' && (field->shape != SCHEMA_SINGULAR || !takes_null(field)))
         return json_read_literal(reader, SPAN("null"));
-    else if (field->flags & SCHEMA_ONEOF_MEMBER &&
-             *(int32_t *)((char *)object->message + field->presence) != 0)
-        r = fail_oneof(reader, place, object, field,
-                       *(int32_t *)((char *)object->message + field->presence));
+    else if ((other = rival(object, field)))
+        r = fail_oneof(reader, place, object, other);
     else
         r = json_read_field(reader, field, object->message);
     if (r < 0)

@@ -135,6 +135,15 @@ static void test_ignore_unknown(void **state) {
     CHECK_GOOD(cases, &lenient);
 }
 
+static void test_dropped_number_leaves_the_default(void **state) {
+    (void)state;
+    Arena arena = {0};
+    Sample *sample = must_decode("{\"closed\":7}", &(SchemaJson){.ignore_unknown = true}, &arena);
+    assert_false(sample->has_closed);
+    assert_int_equal(sample->closed, RED);
+    arena_done(&arena);
+}
+
 static void test_defaults_of_proto2(void **state) {
     (void)state;
     Arena arena = {0};
@@ -520,6 +529,7 @@ int main(void) {
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_messages_lists_maps),
         cmocka_unit_test(test_ignore_unknown),
+        cmocka_unit_test(test_dropped_number_leaves_the_default),
         cmocka_unit_test(test_defaults_of_proto2),
         cmocka_unit_test(test_plain_strings_are_not_copied),
         cmocka_unit_test(test_bad_syntax),
