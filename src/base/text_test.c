@@ -232,6 +232,9 @@ static double random_double(TestRandom *random) {
         case 0:
             value = (double)(bits >> test_random_below(random, 64)) / 100;
             break;
+        case 2:
+            value = (double)(bits >> test_random_below(random, 64)) / 1e6;
+            break;
         case 1:
             value = (double)(int64_t)(bits >> test_random_below(random, 64));
             break;
@@ -270,7 +273,7 @@ static void doubles_are_shortest_and_exact(void **state) {
     }
 }
 
-static void doubles_are_read_as_strtod_does(void **state) {
+static void reals_are_read_as_strtod_does(void **state) {
     (void)state;
     TestRandom random = test_random();
     for (int round = 0; round < 200000; round++) {
@@ -302,6 +305,11 @@ static void doubles_are_read_as_strtod_does(void **state) {
             fail_msg("%s is %s", text, finite ? "a number" : "out of range");
         if (finite && !same(value, wanted))
             fail_msg("%s: got %.17g, want %.17g", text, value, wanted);
+        float narrow_wanted = strtof(text, NULL), narrow;
+        finite = narrow_wanted - narrow_wanted == 0;
+        assert_true(parse_float(span(text, len), &narrow) == finite);
+        if (finite && !same(narrow, narrow_wanted))
+            fail_msg("%s: got %.9g, want %.9g", text, narrow, narrow_wanted);
     }
 }
 
@@ -454,7 +462,7 @@ int main(void) {
         cmocka_unit_test(doubles_in_the_form_of_javascript),
         cmocka_unit_test(floats_are_short),
         cmocka_unit_test(doubles_are_shortest_and_exact),
-        cmocka_unit_test(doubles_are_read_as_strtod_does),
+        cmocka_unit_test(reals_are_read_as_strtod_does),
         cmocka_unit_test(numbers_of_json_only),
         cmocka_unit_test(base64_of_the_rfc),
         cmocka_unit_test(base64_survives_a_round_trip),
