@@ -24,20 +24,24 @@ void real_awake(RealWorld *real) {
 /* The wait has lasted as long as it may. libuv 1.44 fires its timers before it waits, so that one
  * which runs out in between would no longer bound the wait. */
 static void on_alarm(uv_timer_t *alarm) {
+    ((RealWorld *)alarm->loop->data)->alarm_at = WHEEL_NEVER;
     uv_stop(alarm->loop);
 }
 
-/* Settles until when the loop may wait. */
+/* Settles until when the loop may wait. An alarm that rings too early only costs a turn, so it is
+ * set again only where it would ring too late. */
 static void promise(RealWorld *real) {
     real->promised = world_promise(real->looked, wheel_next(&real->world.wheel));
-    if (real->promised == WHEEL_NEVER) {
+    if (real->promised == WHEEL_NEVER && real->alarm_at != WHEEL_NEVER) {
+        real->alarm_at = WHEEL_NEVER;
         uv_timer_stop(&real->alarm);
-        return;
+    } else if (real->promised < real->alarm_at) {
+        Nanos wait = real->promised - clock_monotonic();
+        uint64_t millis = wait > 0 ? (uint64_t)((wait - 1) / NANOS_PER_MILLI + 1) : 0;
+        real->alarm_at = real->promised;
+        uv_update_time(&real->loop);
+        uv_timer_start(&real->alarm, on_alarm, millis, 0);
     }
-    Nanos wait = real->promised - clock_monotonic();
-    uv_update_time(&real->loop);
-    uv_timer_start(&real->alarm, on_alarm,
-                   wait > 0 ? (uint64_t)(wait + NANOS_PER_MILLI - 1) / NANOS_PER_MILLI : 0, 0);
 }
 
 static void real_run(World *world) {
@@ -227,6 +231,7 @@ World *world_new(void) {
     uv_timer_init(&real->loop, &real->alarm);
     world_init(&real->world, &REAL_OPS, clock_monotonic());
     real->looked = real->world.now;
+    real->alarm_at = WHEEL_NEVER;
     list_init(&real->streams);
     list_init(&real->listeners);
     list_init(&real->bells);

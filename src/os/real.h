@@ -14,7 +14,8 @@
 typedef struct RealWorld {
     World world;
     uv_loop_t loop;
-    uv_timer_t alarm; /* ends the wait in time for the next deadline */
+    uv_timer_t alarm; /* ends the wait in time for the next deadline … */
+    Nanos alarm_at;   /* … at this instant; WHEEL_NEVER: not set */
     Nanos looked;     /* when the loop last looked at the clock … */
     Nanos promised;   /* … and when it meant to do so again at the latest */
     bool awake;       /* has looked at the clock in this turn */
