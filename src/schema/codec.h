@@ -18,14 +18,15 @@ typedef struct SchemaDecode {
     bool drop_unknown;  /* do not keep unknown fields */
     bool allow_partial; /* do not insist on required fields (proto2) */
     uint32_t depth;     /* nesting allowed; 0 = SCHEMA_DEPTH_MAX */
-    size_t memory;      /* bytes it may take from the arena; 0 = 1 MiB + 64 × the input */
+    size_t memory;      /* bytes by which the arena may grow; 0 = 1 MiB + 64 × the input */
 } SchemaDecode;
 
 /* A new, empty message. NULL only when the arena's limit is reached. */
 void *schema_new(const SchemaMessage *type, Arena *arena);
 
 /* Decodes one message. `options` and `error` may be NULL. Nothing is written to *ret on failure;
- * what was decoded so far stays behind in the arena. */
+ * what was decoded so far stays behind in the arena. Of map entries with one key the last counts,
+ * in the place of the first. */
 int schema_decode(const SchemaMessage *type, Span input, const SchemaDecode *options, Arena *arena,
                   void **ret, SchemaError *error);
 
@@ -44,19 +45,20 @@ int64_t schema_encode_into(const SchemaMessage *type, const void *message, char 
 /* Whether all required fields are set; names the first that is not in `error`. */
 int schema_check_required(const SchemaMessage *type, const void *message, SchemaError *error);
 
-/* A copy that shares nothing with the original, strings included. */
+/* A copy that shares nothing with the original, strings included. The arena has no limit. */
 void *schema_copy(const SchemaMessage *type, const void *message, Arena *arena);
 
 /* Merges as if `from` had been decoded behind `into`: singular fields replaced, messages merged,
- * lists joined, map entries added or replaced. What is taken over is copied. */
+ * lists joined, map entries added or replaced. What is taken over is copied. The arena has no
+ * limit. */
 void schema_merge(const SchemaMessage *type, void *into, const void *from, Arena *arena);
 
-/* Equal in every field, presence and unknown bytes. Map entries compare without order; NaN
- * equals NaN. */
+/* Equal in every field, presence and unknown bytes. Map entries compare without order, numbers by
+ * their bits (so 0.0 is not -0.0), but any NaN equals any other. */
 bool schema_equal(const SchemaMessage *type, const void *a, const void *b);
 
-/* Adds one element to a repeated field and returns it, empty; NULL only when the arena's limit
- * is reached. */
+/* Adds one element to a repeated field and returns it, all zeroes; NULL only when the arena's
+ * limit is reached. */
 void *schema_append_(SchemaArray *array, size_t size, Arena *arena);
 #define schema_append(field, arena)                                                                \
     ((__typeof__((field)->items))schema_append_((SchemaArray *)(field), sizeof *(field)->items,    \

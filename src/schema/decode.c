@@ -450,7 +450,7 @@ static const char *decode_submessage(Decoder *d, const SchemaField *field, void 
 
 ALWAYS_INLINE const char *decode_singular(Decoder *d, const SchemaField *field, void *message,
                                           const char *at, const char *end) {
-    if (field->type == SCHEMA_MESSAGE || field->type == SCHEMA_GROUP)
+    if (type_is_message(field->type))
         return decode_submessage(d, field, message, at, end);
     if (UNLIKELY(field->flags & SCHEMA_CLOSED)) {
         bool listed;
@@ -474,7 +474,7 @@ static const char *decode_element(Decoder *d, const SchemaField *field, void *me
         return fail_memory(d, at);
     void *element = (char *)array->items + (size_t)array->count * size;
     bool counts = true;
-    if (field->type == SCHEMA_MESSAGE || field->type == SCHEMA_GROUP) {
+    if (type_is_message(field->type)) {
         init_message(field->message, element);
         at = decode_nested(d, field, element, at, end);
     } else if (UNLIKELY(field->flags & SCHEMA_CLOSED)) {
@@ -574,8 +574,7 @@ static const char *decode_entry(Decoder *d, const SchemaField *field, void *mess
 
 /* ---- messages ------------------------------------------------------------------------------- */
 
-/* The field of that number, in the order of likelihood: where numbers have no gaps at its place,
- * else the one expected next, else by search. */
+/* The field of that number; most are where numbers have no gaps. */
 ALWAYS_INLINE const SchemaField *find_field(const SchemaMessage *type, uint32_t number) {
     if (LIKELY(number - 1 < type->dense))
         return &type->fields[number - 1];
