@@ -56,8 +56,7 @@ typedef struct PbEnumDescriptorProto {
     SchemaUnknown *unknown;
     bool has_name;
     Span name;
-    SCHEMA_REPEATED(PbEnumValueDescriptorProto)
-    value;
+    SCHEMA_REPEATED(PbEnumValueDescriptorProto) value;
 } PbEnumDescriptorProto;
 
 typedef struct PbMessageOptions {
@@ -70,14 +69,10 @@ struct PbDescriptorProto {
     SchemaUnknown *unknown;
     bool has_name;
     Span name;
-    SCHEMA_REPEATED(PbFieldDescriptorProto)
-    field;
-    SCHEMA_REPEATED(PbDescriptorProto)
-    nested_type;
-    SCHEMA_REPEATED(PbEnumDescriptorProto)
-    enum_type;
-    SCHEMA_REPEATED(PbOneofDescriptorProto)
-    oneof_decl;
+    SCHEMA_REPEATED(PbFieldDescriptorProto) field;
+    SCHEMA_REPEATED(PbDescriptorProto) nested_type;
+    SCHEMA_REPEATED(PbEnumDescriptorProto) enum_type;
+    SCHEMA_REPEATED(PbOneofDescriptorProto) oneof_decl;
     PbMessageOptions *options;
 };
 
@@ -102,8 +97,7 @@ typedef struct PbServiceDescriptorProto {
     SchemaUnknown *unknown;
     bool has_name;
     Span name;
-    SCHEMA_REPEATED(PbMethodDescriptorProto)
-    method;
+    SCHEMA_REPEATED(PbMethodDescriptorProto) method;
 } PbServiceDescriptorProto;
 
 /* The comments at one declaration; `path` leads to it by field numbers and indices from the
@@ -111,16 +105,14 @@ typedef struct PbServiceDescriptorProto {
 typedef struct PbSourceCodeInfoLocation {
     SchemaUnknown *unknown;
     bool has_leading_comments, has_trailing_comments;
-    SCHEMA_REPEATED(int32_t)
-    path;
+    SCHEMA_REPEATED(int32_t) path;
     Span leading_comments;
     Span trailing_comments;
 } PbSourceCodeInfoLocation;
 
 typedef struct PbSourceCodeInfo {
     SchemaUnknown *unknown;
-    SCHEMA_REPEATED(PbSourceCodeInfoLocation)
-    location;
+    SCHEMA_REPEATED(PbSourceCodeInfoLocation) location;
 } PbSourceCodeInfo;
 
 typedef struct PbFileDescriptorProto {
@@ -129,32 +121,25 @@ typedef struct PbFileDescriptorProto {
     Span name;
     Span package;
     Span syntax; /* "" means "proto2" */
-    SCHEMA_REPEATED(Span)
-    dependency;
-    SCHEMA_REPEATED(PbDescriptorProto)
-    message_type;
-    SCHEMA_REPEATED(PbEnumDescriptorProto)
-    enum_type;
-    SCHEMA_REPEATED(PbServiceDescriptorProto)
-    service;
+    SCHEMA_REPEATED(Span) dependency;
+    SCHEMA_REPEATED(PbDescriptorProto) message_type;
+    SCHEMA_REPEATED(PbEnumDescriptorProto) enum_type;
+    SCHEMA_REPEATED(PbServiceDescriptorProto) service;
     PbSourceCodeInfo *source_code_info;
 } PbFileDescriptorProto;
 
 typedef struct PbFileDescriptorSet {
     SchemaUnknown *unknown;
-    SCHEMA_REPEATED(PbFileDescriptorProto)
-    file;
+    SCHEMA_REPEATED(PbFileDescriptorProto) file;
 } PbFileDescriptorSet;
 
 /* google.protobuf.compiler: what protoc gives a plugin on stdin … */
 typedef struct PbCodeGeneratorRequest {
     SchemaUnknown *unknown;
     bool has_parameter;
-    SCHEMA_REPEATED(Span)
-    file_to_generate;
+    SCHEMA_REPEATED(Span) file_to_generate;
     Span parameter;
-    SCHEMA_REPEATED(PbFileDescriptorProto)
-    proto_file; /* with all imports, these first */
+    SCHEMA_REPEATED(PbFileDescriptorProto) proto_file; /* with all imports, these first */
 } PbCodeGeneratorRequest;
 
 typedef struct PbCodeGeneratorResponseFile {
@@ -172,8 +157,7 @@ typedef struct PbCodeGeneratorResponse {
     bool has_error, has_supported_features;
     Span error;
     uint64_t supported_features;
-    SCHEMA_REPEATED(PbCodeGeneratorResponseFile)
-    file;
+    SCHEMA_REPEATED(PbCodeGeneratorResponseFile) file;
 } PbCodeGeneratorResponse;
 
 /* google.api */
@@ -193,8 +177,7 @@ struct PbHttpRule {
     };
     Span body;
     Span response_body;
-    SCHEMA_REPEATED(PbHttpRule)
-    additional_bindings;
+    SCHEMA_REPEATED(PbHttpRule) additional_bindings;
 };
 
 extern const SchemaMessage PbFileDescriptorSet_type, PbFileDescriptorProto_type,

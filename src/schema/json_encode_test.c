@@ -91,8 +91,7 @@ static void test_enum_with_aliases_and_gaps(void **state) {
                                       .json_name_len = 1};
     struct {
         SchemaUnknown *unknown;
-        SCHEMA_REPEATED(int32_t)
-        e;
+        SCHEMA_REPEATED(int32_t) e;
     } message = {.e = {(int32_t[]){-5, -4, 0, 1, 2, 9, INT32_MIN, INT32_MAX}, 8, 8}};
     static const SchemaMessage holder = {
         .fields = &field, .field_count = 1, .dense = 1, .size = sizeof message};

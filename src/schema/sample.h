@@ -77,18 +77,12 @@ struct Sample {
     Sample *sub;
     bool has_maybe;
     int32_t maybe;
-    SCHEMA_REPEATED(int32_t)
-    numbers;
-    SCHEMA_REPEATED(Span)
-    words;
-    SCHEMA_REPEATED(Sample)
-    subs;
-    SCHEMA_REPEATED(uint64_t)
-    stamps;
-    SCHEMA_REPEATED(LabelsEntry)
-    labels;
-    SCHEMA_REPEATED(ByIdEntry)
-    by_id;
+    SCHEMA_REPEATED(int32_t) numbers;
+    SCHEMA_REPEATED(Span) words;
+    SCHEMA_REPEATED(Sample) subs;
+    SCHEMA_REPEATED(uint64_t) stamps;
+    SCHEMA_REPEATED(LabelsEntry) labels;
+    SCHEMA_REPEATED(ByIdEntry) by_id;
     int32_t which_choice;
     union {
         Span name;
@@ -96,22 +90,16 @@ struct Sample {
         Sample *other;
     };
     Sample *group;
-    SCHEMA_REPEATED(Sample)
-    groups;
+    SCHEMA_REPEATED(Sample) groups;
     bool has_closed, has_raw;
     int32_t closed;
-    SCHEMA_REPEATED(int32_t)
-    closeds;
-    SCHEMA_REPEATED(ColoursEntry)
-    colours;
+    SCHEMA_REPEATED(int32_t) closeds;
+    SCHEMA_REPEATED(ColoursEntry) colours;
     Span raw;
     Strict *strict;
-    SCHEMA_REPEATED(Strict)
-    stricts;
-    SCHEMA_REPEATED(int64_t)
-    loose;
-    SCHEMA_REPEATED(StrictEntry)
-    strict_by_name;
+    SCHEMA_REPEATED(Strict) stricts;
+    SCHEMA_REPEATED(int64_t) loose;
+    SCHEMA_REPEATED(StrictEntry) strict_by_name;
     uint32_t far, farthest;
 };
 

@@ -220,8 +220,7 @@ struct SchemaUnknown {
     }
 
 /* Any repeated member, seen without its type. */
-typedef SCHEMA_REPEATED(void)
-SchemaArray;
+typedef SCHEMA_REPEATED(void) SchemaArray;
 
 /* Bytes that one element of the field takes in a SchemaArray; for a singular field, that the
  * value takes in the struct. */

@@ -18,8 +18,7 @@
 
 #define CONCURRENT 16
 
-typedef SCHEMA_REPEATED(CcHeader)
-CcHeaders;
+typedef SCHEMA_REPEATED(CcHeader) CcHeaders;
 
 /* A channel, and the settings of the cases that share it. */
 typedef struct SharedChannel {

@@ -18,10 +18,8 @@
 
 /* ---- what answers are made of ---- */
 
-typedef SCHEMA_REPEATED(CcHeader)
-CcHeaders;
-typedef SCHEMA_REPEATED(PbAny)
-Anys;
+typedef SCHEMA_REPEATED(CcHeader) CcHeaders;
+typedef SCHEMA_REPEATED(PbAny) Anys;
 
 /* A call under way. */
 typedef struct State {
