@@ -65,6 +65,8 @@ static int write_duration(JsonWriter *writer, const SchemaMessage *type, const v
 
 /* Adds one path in camel case. False when it would not come back as it was. */
 static bool add_path(Buf *text, Span path) {
+    if (path.len == 0)
+        return false;
     char *start = buf_reserve(text, path.len), *at = start;
     for (size_t i = 0; i < path.len; i++) {
         char c = path.ptr[i];
@@ -80,7 +82,7 @@ static bool add_path(Buf *text, Span path) {
         *at++ = c;
     }
     text->len += (size_t)(at - start);
-    return path.len != 0;
+    return true;
 }
 
 static int write_field_mask(JsonWriter *writer, const SchemaMessage *type, const void *message) {

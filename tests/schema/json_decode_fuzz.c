@@ -5,34 +5,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "base/array.h"
-#include "kinds.pb.h"
-#include "legacy.pb.h"
+#include "kinds_pools.h"
 #include "schema/json.h"
 
-static const char *const names[] = {
-    "kinds.WellKnown", "kinds.Scalars",   "kinds.Optionals",       "kinds.Lists",
-    "kinds.Maps",      "kinds.Oneofs",    "kinds.Numbers",         "google.protobuf.Struct",
-    "legacy.Strict",   "legacy.Defaults", "google.protobuf.Value", "google.protobuf.Any",
-};
-#define NAMES (sizeof names / sizeof *names)
-
-static SchemaPool *compiled, *built;
-
-static void make_pools(void) {
-    compiled = schema_pool_new();
-    schema_pool_add(compiled, &kinds_proto);
-    schema_pool_add(compiled, &legacy_proto);
-    built = schema_pool_new();
-    ARRAY(Span) descriptors = {0};
-    const SchemaFile *file;
-    for (size_t at = 0; (file = schema_pool_next(compiled, &at));)
-        *array_push(&descriptors) = file->descriptor;
-    int r = schema_pool_add_files(built, descriptors.items, descriptors.count, NULL);
-    assert(r == 0);
-    (void)r;
-    array_done(&descriptors);
-}
+static SchemaPool *pools[2];
 
 /* Writes what was read and reads it again. What JSON cannot say does not come from JSON, so this
  * must do. */
@@ -51,12 +27,12 @@ static void check_survives(const SchemaMessage *type, const void *message,
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    if (!compiled)
-        make_pools();
+    if (!pools[0])
+        kinds_pools_new(pools);
     if (size < 2)
         return 0;
-    const SchemaPool *pool = data[0] & 0x80 ? built : compiled;
-    const SchemaMessage *type = schema_pool_message(pool, span_of(names[data[0] % NAMES]));
+    const SchemaPool *pool = pools[data[0] >> 7];
+    const SchemaMessage *type = kinds_type(pool, data[0]);
     SchemaJson options = {.types = pool,
                           .proto_names = data[1] & 1,
                           .emit_defaults = data[1] >> 1 & 1,
