@@ -120,4 +120,5 @@ def main():
         print_table(rows, list(programs), missing)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -2,13 +2,14 @@
 #
 #   base      the hash map at a million entries
 #   codec     messages to and from bytes and JSON
+#   rpc       unary calls: nghttpd, tonic, grpc-go, C++ gRPC, each server on one processor
 #
 # Prints a table: measure, Muster, each peer, and how many times better Muster is. The figures are
 # medians of N rounds (5) that alternate between the programs; peers that are not installed are
 # named as missing. --json prints the same for machines.
 source tools/dev/compile.sh
 
-BENCHES=(base codec)
+BENCHES=(base codec rpc)
 
 name='' options=()
 while [ $# -gt 0 ]; do
@@ -24,6 +25,10 @@ is_one_of "$name" "${BENCHES[@]}" || die -2 "bench: ${name:+no such measurement:
 
 need build bench >&2
 configure bench >&2
-mapfile -t programs < <(ninja -C build-bench -t targets all | sed -n "s,^\(bench/$name/$name[_.][a-z_0-9]*\): .*,\1,p")
+mapfile -t programs < <(ninja -C build-bench -t targets all | sed -n "s,^\(bench/$name/\([a-z]*/\)\?$name[_.][a-z_0-9]*\): .*,\1,p")
 compile bench "${programs[@]}" >&2
-python3 bench/run.py "$name" "build-bench/bench/$name" "${options[@]}"
+if [ -f "bench/$name/run.py" ]; then # servers under load, not programs that measure themselves
+    python3 "bench/$name/run.py" "build-bench/bench/$name" .cache "${options[@]}"
+else
+    python3 bench/run.py "$name" "build-bench/bench/$name" "${options[@]}"
+fi

@@ -19,7 +19,8 @@ packages_of() {
         'libllhttp-dev|node-llhttp' libssl-dev zlib1g-dev libbrotli-dev libzstd-dev libsnappy-dev ;;
     test) echo clang clang-format clang-tidy libclang-rt-dev llvm node:nodejs npm:npm go:golang-go openssl:openssl ;;
     pip) echo pip3:python3-pip ;;
-    bench) echo libprotobuf-dev protobuf-c-compiler libprotobuf-c-dev libabsl-dev ;;
+    bench) echo libprotobuf-dev protobuf-c-compiler libprotobuf-c-dev libabsl-dev \
+        h2load:nghttp2-client nghttpd:nghttp2-server libgrpc++-dev protobuf-compiler-grpc ;;
     *) return 1 ;;
     esac
 }
