@@ -78,11 +78,9 @@ static bool cannot_encode(Call *call, int result, const SchemaError *error) {
     return false;
 }
 
-/* REST's response_body: a message field by itself; another one cut out of a message that has
- * nothing else. */
+/* REST's response_body: a message field by itself; another one as if its message had no other. */
 static int encode_field(Call *call, const SchemaField *field, const void *message, Span *ret,
                         SchemaError *error) {
-    const SchemaMessage *type = call->method->schema->output;
     Arena *arena = &call->server->scratch_out;
     if (field->type == SCHEMA_MESSAGE && field->shape == SCHEMA_SINGULAR) {
         const void *part = *(void *const *)schema_at(message, field);
@@ -90,17 +88,14 @@ static int encode_field(Call *call, const SchemaField *field, const void *messag
                            part ? part : schema_new(field->message, arena), FORM_REST_JSON, arena,
                            ret, error);
     }
-    SchemaJson options = {.types = call_json_options(call).types, .proto_names = true};
-    size_t size =
-        field->shape == SCHEMA_SINGULAR ? schema_element_size(field) : sizeof(SchemaArray);
-    void *only = schema_new(type, arena);
-    memcpy(schema_at(only, field), schema_at(message, field), size);
-    if (field->presence)
-        memcpy((char *)only + field->presence, (const char *)message + field->presence,
-               field->flags & SCHEMA_HAS ? sizeof(bool) : sizeof(int32_t));
-    Buf out = {.arena = arena};
-    int result = schema_json_encode(type, only, &options, &out, error);
-    *ret = rest_field_json(field, buf_span(&out));
+    SchemaMessage only = *call->method->schema->output;
+    only.fields = field;
+    only.field_count = 1;
+    only.dense = 0;
+    Span json;
+    int result = encode_form(call->server, &only, message, FORM_REST_JSON, arena, &json, error);
+    if (result == 0)
+        *ret = rest_field_json(field, json);
     return result;
 }
 

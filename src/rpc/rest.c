@@ -104,7 +104,7 @@ int rest_routes_add(RestRoutes *routes, const MethodEntry *method, char *reason,
 
 /* ---- requests ---- */
 
-/* {"a":{"b":"text"}} for a.b; bare for what JSON wants unquoted. */
+/* {"a":{"b":"text"}} for a.b; bare for what JSON wants unquoted: true, an enum's number. */
 static void write_member(Buf *out, Span path, Span value, const SchemaField *leaf) {
     size_t depth = 0;
     for (Span rest = path; rest.len; depth++) {
@@ -121,6 +121,8 @@ static void write_member(Buf *out, Span path, Span value, const SchemaField *lea
                  (leaf->type == SCHEMA_MESSAGE && leaf->message->well_known == SCHEMA_WRAPPER &&
                   leaf->message->fields[0].type == SCHEMA_BOOL));
     bool bare = boolean && (span_equal(value, SPAN("true")) || span_equal(value, SPAN("false")));
+    int64_t number;
+    bare |= leaf && leaf->type == SCHEMA_ENUM && parse_i64(value, &number);
     buf_add(out, list ? SPAN("[") : SPAN(""));
     if (bare)
         buf_add(out, value);
@@ -277,9 +279,7 @@ const SchemaField *rest_response_field(const Call *call) {
 
 Span rest_field_json(const SchemaField *field, Span json) {
     size_t head = strlen(field->name) + 4; /* {"": */
-    if (json.len <= head)
-        return field->shape == SCHEMA_REPEATED_FIELD ? SPAN("[]") : SPAN("null");
-    return span(json.ptr + head, json.len - head - 1);
+    return json.len > head ? span(json.ptr + head, json.len - head - 1) : SPAN("null");
 }
 
 static void add_common(Call *call, HeaderList *list) {

@@ -112,7 +112,7 @@ static bool segment_fits(const RestSegment *segment, Span text, Arena *arena) {
 static bool split(const RestTemplate *template, Span path, Arena *arena, Span *segments) {
     if (!path.len || path.ptr[0] != '/')
         return false;
-    Span rest = span_skip(path, 1);
+    Span rest = span(path.ptr + 1, path.len - 1);
     for (uint8_t i = 0; i < template->segment_count; i++) {
         const RestSegment *segment = &template->segments[i];
         if (segment->kind == REST_REST) {
@@ -124,10 +124,11 @@ static bool split(const RestTemplate *template, Span path, Arena *arena, Span *s
             return false;
         segments[i] = text;
         bool more = text.len < rest.len;
-        rest = span_skip(rest, text.len + 1);
+        /* Where it ends is where an empty "**" lies. */
+        rest = span(text.ptr + text.len + more, rest.len - text.len - more);
         bool last = i + 1 == template->segment_count;
         bool only_rest_follows = !last && template->segments[i + 1].kind == REST_REST;
-        if (more == last || (!more && !only_rest_follows && !last))
+        if (last ? more : !more && !only_rest_follows)
             return false;
     }
     return true;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "google/rpc/error_details.pb.h"
 #include "rpc/internal.h"
 
 #define RECEIVE_LIMIT  (4u << 20)
@@ -299,6 +300,7 @@ RpcServer *rpc_server_new(World *world, const RpcServerOptions *options) {
     world_random(world, &seed, sizeof seed);
     map_init(&server->methods, method_path, seed);
     server->types = schema_pool_new();
+    schema_pool_add(server->types, &google_rpc_error_details_proto);
     server->routes = rest_routes_new();
     const HttpLimits *limits = options->http.connections ? &options->http : &HTTP_LIMITS;
     server->http = http_server_new(world, limits, on_request, server);
