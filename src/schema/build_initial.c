@@ -142,7 +142,8 @@ int build_initial(Build *build, SchemaMessage *message,
             return build_refuse(build, span_of(message->full_name),
                                 "the default '%.*s' does not suit its field '%s'",
                                 SPAN_ARGS(proto->default_value), field->name);
-        if (!stated && field->type == SCHEMA_ENUM)
+        if (!stated && field->type == SCHEMA_ENUM &&
+            ((field->flags & SCHEMA_HAS) || message->map_entry))
             *(int32_t *)value = field->enumeration->first;
         size_t size = schema_element_size(field);
         /* Members of a oneof share their place; an unset one has no default in it. */

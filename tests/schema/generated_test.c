@@ -5,6 +5,7 @@
 #include "kinds.pb.h"
 #include "legacy.pb.h"
 #include "names.pb.h"
+#include "schema/descriptor.h"
 #include "schema/json.h"
 #include "schema/pool.h"
 
@@ -251,13 +252,55 @@ static void test_defaults(void **state) {
     assert_round_trip(&LegacyStrict_type, strict);
 }
 
+/* A file that becomes known at run time and uses types that are compiled in. */
+static void test_built_upon_compiled_in(void **state) {
+    (void)state;
+    SchemaPool *pool = schema_pool_new();
+    schema_pool_add(pool, &kinds_proto);
+    schema_pool_add(pool, &legacy_proto);
+    void *file;
+    SchemaError error;
+    Span descriptor;
+    const Span json =
+        SPAN("{\"name\":\"on.proto\",\"syntax\":\"proto3\",\"dependency\":[\"kinds.proto\"],"
+             "\"messageType\":[{\"name\":\"On\",\"field\":["
+             "{\"name\":\"leaf\",\"number\":1,\"typeName\":\".kinds.Leaf\"},"
+             "{\"name\":\"strict\",\"number\":2,\"typeName\":\".legacy.Strict\"},"
+             "{\"name\":\"level\",\"number\":3,\"typeName\":\".legacy.Level\"}]},"
+             "{\"name\":\"Off\",\"field\":["
+             "{\"name\":\"when\",\"number\":1,\"typeName\":\".google.protobuf.Timestamp\"}]}]}");
+    assert_int_equal(
+        schema_json_decode(&PbFileDescriptorProto_type, json, NULL, &fixture.arena, &file, &error),
+        0);
+    descriptor = encode(&PbFileDescriptorProto_type, file);
+    assert_int_equal(schema_pool_add_files(pool, &descriptor, 1, &error), 0);
+    const SchemaMessage *on = schema_pool_message(pool, SPAN("On"));
+    const SchemaMessage *off = schema_pool_message(pool, SPAN("Off"));
+    assert_ptr_equal(on->fields[0].message, &KindsLeaf_type);
+    assert_ptr_equal(on->fields[2].enumeration, &LegacyLevel_type);
+    assert_int_equal(on->fields[2].flags, SCHEMA_CLOSED);
+    assert_true(on->has_required);
+    assert_false(off->has_required);
+    assert_null(on->initial); /* without presence, 0 is empty whatever the enum says */
+    assert_ptr_equal(on->file->dependencies[0], &kinds_proto);
+    void *message = decode(off, SPAN("\x0a\x02\x08\x01"));
+    assert_span(json_of(off, message), "{\"when\":\"1970-01-01T00:00:01Z\"}");
+    schema_pool_free(pool);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scalars),  cmocka_unit_test(test_presence),
-        cmocka_unit_test(test_lists),    cmocka_unit_test(test_maps),
-        cmocka_unit_test(test_oneofs),   cmocka_unit_test(test_well_known),
-        cmocka_unit_test(test_numbers),  cmocka_unit_test(test_difficult_names),
-        cmocka_unit_test(test_services), cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_scalars),
+        cmocka_unit_test(test_presence),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_maps),
+        cmocka_unit_test(test_oneofs),
+        cmocka_unit_test(test_well_known),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_difficult_names),
+        cmocka_unit_test(test_services),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_built_upon_compiled_in),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
