@@ -7,6 +7,7 @@
 #include "schema/descriptor.h"
 #include "schema/json.h"
 #include "schema/pool.h"
+#include "schema/wire.h"
 
 /* Descriptors are given as JSON, with ' for ". */
 
@@ -331,6 +332,60 @@ static void test_editions(void **state) {
     schema_pool_free(other);
 }
 
+/* A length-delimited field. */
+static void put(Buf *out, uint32_t number, Span content) {
+    char head[2 * WIRE_VARINT_MAX];
+    size_t len = wire_put_varint(head, (uint64_t)number << 3 | WIRE_BYTES);
+    len += wire_put_varint(head + len, content.len);
+    buf_add(out, span(head, len));
+    buf_add(out, content);
+}
+
+/* A file with message M and service S, whose method m has these options. */
+static int add_method_with(Fixture *f, Span options) {
+    Buf file = {.arena = &f->arena}, service = {.arena = &f->arena}, method = {.arena = &f->arena};
+    buf_add(&file, encode(f, &PbFileDescriptorProto_type,
+                          "{'name':'s.proto','syntax':'proto3','messageType':[{'name':'M'}]}"));
+    buf_add(&method, encode(f, &PbMethodDescriptorProto_type,
+                            "{'name':'m','inputType':'M','outputType':'.M'}"));
+    put(&method, 4, options);
+    put(&service, 1, SPAN("S"));
+    put(&service, 2, buf_span(&method));
+    put(&file, 6, buf_span(&service));
+    Span descriptor = buf_span(&file);
+    return schema_pool_add_files(f->pool, &descriptor, 1, &f->error);
+}
+
+/* An option may come in pieces, with others between them: they merge. */
+static void test_options_in_pieces(void **state) {
+    Fixture *f = *state;
+    Buf options = {.arena = &f->arena};
+    put(&options, 72295728, SPAN("\x12\x02/a"));        /* get: "/a" */
+    buf_add_literal(&options, "\x98\xb8\x18\x01");      /* (muster.scope) = READ */
+    buf_add_literal(&options, "\x88\x02\x01");          /* deprecated = true */
+    put(&options, 72295728, SPAN("\x3a\x01*\x5a\x00")); /* body: "*", an empty binding */
+    buf_add_literal(&options, "\x98\xb8\x18\x07");      /* (muster.scope) = 7: not ours */
+    assert_int_equal(add_method_with(f, buf_span(&options)), 0);
+    const SchemaMethod *method = &schema_pool_service(f->pool, SPAN("S"))->methods[0];
+    assert_string_equal(method->path, "/S/m");
+    assert_true(method->deprecated);
+    assert_int_equal(method->scope, SCHEMA_SCOPE_CONTROL);
+    assert_int_equal(method->http_count, 1);
+    assert_string_equal(method->http[0].verb, "GET");
+    assert_string_equal(method->http[0].pattern, "/a");
+    assert_string_equal(method->http[0].body, "*");
+    assert_string_equal(method->http[0].response_body, "");
+}
+
+static void test_malformed_http_rule(void **state) {
+    Fixture *f = *state;
+    Buf options = {.arena = &f->arena};
+    put(&options, 72295728, SPAN("\x12\x7f"));
+    assert_int_equal(add_method_with(f, buf_span(&options)), -EINVAL);
+    assert_string_equal(f->error.path, "S.m");
+    assert_non_null(strstr(f->error.reason, "google.api.http: "));
+}
+
 static void test_missing_imports_are_tolerated(void **state) {
     Fixture *f = *state;
     must_add(
@@ -472,6 +527,8 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_proto2, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_editions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_options_in_pieces, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_malformed_http_rule, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_missing_imports_are_tolerated, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_are_looked_up_by_scope, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_json_names_are_made, set_up, tear_down),
