@@ -4,7 +4,7 @@
 
 #include "cli/cli.h"
 
-static const Command *const COMMANDS[] = {&COMMAND_SERVE};
+static const Command *const COMMANDS[] = {&COMMAND_SERVE, &COMMAND_CALL, &COMMAND_DESCRIBE};
 #define COMMAND_COUNT (sizeof COMMANDS / sizeof *COMMANDS)
 
 static void print_help(FILE *out) {

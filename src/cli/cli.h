@@ -23,7 +23,7 @@ typedef struct Command {
     int (*run)(int argc, char **argv);
 } Command;
 
-extern const Command COMMAND_SERVE;
+extern const Command COMMAND_SERVE, COMMAND_CALL, COMMAND_DESCRIBE;
 
 /* Prints "muster: …" to stderr and returns `code`. */
 int cli_fail(ExitCode code, const char *format, ...) __attribute__((format(printf, 2, 3)));
