@@ -27,9 +27,9 @@ static inline char *buf_reserve(Buf *buf, size_t more) {
 }
 
 static inline void buf_add(Buf *buf, Span bytes) {
-    char *at = buf_reserve(buf, bytes.len);
-    if (bytes.len)
-        memcpy(at, bytes.ptr, bytes.len);
+    if (!bytes.len)
+        return;
+    memcpy(buf_reserve(buf, bytes.len), bytes.ptr, bytes.len);
     buf->len += bytes.len;
 }
 

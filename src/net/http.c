@@ -159,7 +159,8 @@ void http_exchange_field(HttpExchange *exchange, Span name, Span value) {
         fields->items = items;
     }
     char *text = arena_alloc(arena, name.len + value.len);
-    memcpy(text, name.ptr, name.len);
+    if (name.len)
+        memcpy(text, name.ptr, name.len);
     if (value.len)
         memcpy(text + name.len, value.ptr, value.len);
     HttpHeader *header = &fields->items[fields->count++];

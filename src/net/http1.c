@@ -55,6 +55,8 @@ static int on_url_complete(llhttp_t *parser) {
 
 static int on_field(llhttp_t *parser, const char *at, size_t len) {
     Http1 *http1 = parser->data;
+    if (!len)
+        return 0;
     char *to = buf_reserve(&http1->name, len);
     for (size_t i = 0; i < len; i++)
         to[i] = at[i] >= 'A' && at[i] <= 'Z' ? (char)(at[i] | 0x20) : at[i];
@@ -336,9 +338,6 @@ static void input_end(HttpConnection *connection) {
         http1->keep_alive = false;
         connection->draining = true;
         connection->side->changed(connection);
-    } else if (exchange && (!http1->parsed || (exchange->status && !exchange->finished))) {
-        /* Who leaves in the middle, or while a stream is running, is gone. */
-        http_connection_close(connection, 0);
     }
     http_connection_schedule(connection);
 }
@@ -384,7 +383,9 @@ static void flush(HttpConnection *connection) {
             return;
         }
         if (!is_complete(connection, exchange)) {
-            if (!connection->side->server && connection->ended)
+            /* A client that ends its side has most likely been cancelled: only an answer that is
+             * ready is still sent. */
+            if (connection->ended && !(connection->side->server && exchange->finished))
                 http_connection_close(connection, 0);
             return;
         }

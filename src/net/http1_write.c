@@ -57,7 +57,7 @@ static const char *reason_of(int status) {
 
 /* Control characters would end the line, and let a value smuggle in lines of its own. */
 static void add_value(Buf *out, Span value) {
-    char *at = buf_reserve(out, value.len);
+    char *at = buf_reserve(out, value.len + 1);
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.ptr[i];
         at[i] = (c < ' ' && c != '\t') || c == 0x7F ? ' ' : (char)c;
