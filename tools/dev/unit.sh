@@ -9,6 +9,7 @@ unit_tests() {
     results=$folder/meson-logs/testlog.junit.xml
     compile "$kind" || { echo '0 passed, 1 failed' && return; }
     rm -f "$results"
-    meson test -C "$folder" --no-rebuild --num-processes "$JOBS" --print-errorlogs "$@" || status=$?
+    meson test -C "$folder" --no-rebuild --num-processes "$JOBS" --timeout-multiplier 4 \
+        --print-errorlogs "$@" || status=$?
     python3 tools/dev/count_junit.py "$results" "$status"
 }
