@@ -151,7 +151,7 @@ static int check_request(Http1 *http1, HttpRequest *request) {
         return refuse(http1, 400, "one valid Host header is needed");
     if (codings && (lengths || http1->parser.http_minor == 0))
         return refuse(http1, 400, "Transfer-Encoding together with Content-Length or HTTP/1.0");
-    if (codings > 1 || (codings && (coding.len != 7 || strncasecmp(coding.ptr, "chunked", 7))))
+    if (codings > 1 || (codings && (coding.len != 7 || strncasecmp(coding.ptr, "chunked", 7) != 0)))
         return refuse(http1, 501, "the only transfer coding known here is chunked");
     if (!take_target(request))
         return refuse(http1, 400, "the request's target is neither a path nor a URL");

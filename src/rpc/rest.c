@@ -64,7 +64,7 @@ static const char *check_rule(const Route *route) {
         if (!field_path_exists(method->input, route->template.variables[i].field))
             return "a variable names no field";
     const char *body = route->rule->body, *response = route->rule->response_body;
-    if (*body && strcmp(body, "*") && !schema_field_by_name(method->input, span_of(body)))
+    if (*body && strcmp(body, "*") != 0 && !schema_field_by_name(method->input, span_of(body)))
         return "body names no field";
     if (*response && !schema_field_by_name(method->output, span_of(response)))
         return "response_body names no field";
@@ -176,7 +176,7 @@ static bool decode_body(Call *call, Span body, void **ret) {
         *ret = schema_new(type, arena);
         return true;
     }
-    if (strcmp(field, "*")) {
+    if (strcmp(field, "*") != 0) {
         buf_printf(&wrapped, "{\"%s\":", field);
         before = wrapped.len;
         buf_add(&wrapped, body);

@@ -20,8 +20,7 @@ done
 echo "${#files[@]} files, ${#stale[@]} to look at"
 
 tidy_one() {
-    if output=$(clang-tidy --quiet --warnings-as-errors='*' -p build --extra-arg=-Wno-unknown-warning-option \
-        "$1" 2>&1); then
+    if output=$(clang-tidy --quiet --warnings-as-errors='*' -p build "$1" 2>&1); then
         echo "$2 $(sha256sum "$1")" >"$3/${1//\//+}"
     else
         echo "$output" | grep -v 'warnings\? generated\|warnings\? treated as error'
