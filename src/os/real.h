@@ -99,11 +99,9 @@ int socket_new(int family);
 /* Makes an inherited socket like ours; -ENOTSOCK or -EINVAL when it is none of the kind. */
 int socket_adopt(int fd, bool listening);
 
-/* The address of a unix socket and its length. */
-socklen_t socket_unix(const char *path, struct sockaddr_storage *ret);
+/* Our address as the kernel's; its length, or 0 when it is neither a literal nor a path that
+ * fits. */
+socklen_t socket_to(const Address *address, struct sockaddr_storage *ret);
 
 /* A kernel's address as ours. */
-void socket_address(const struct sockaddr_storage *from, socklen_t length, Address *ret);
-
-/* getaddrinfo's results as a negative errno. */
-int socket_name_error(int code);
+void socket_from(const struct sockaddr_storage *from, socklen_t length, Address *ret);

@@ -1,8 +1,6 @@
-/* Connecting in the real world: the name is resolved on libuv's threads, then the addresses found
- * are tried in turn until one answers. */
+/* Connecting in the real world: the name is looked up, then the addresses found are tried in turn
+ * until one answers. */
 #include <errno.h>
-#include <netdb.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,12 +9,6 @@
 
 /* How long to wait for room in the backlog of a unix socket, which cannot be polled for. */
 #define UNIX_RETRY (10 * NANOS_PER_MILLI)
-
-/* A question to the resolver. It cannot be taken back, so it outlives who asked. */
-typedef struct Question {
-    uv_getaddrinfo_t request;
-    RealDial *asker; /* NULL: nobody listens any more */
-} Question;
 
 /* A socket on its way to one address. */
 typedef struct Attempt {
@@ -27,14 +19,13 @@ typedef struct Attempt {
 
 struct RealDial {
     RealStream *stream;
-    Question *question;
-    Attempt *attempt;
+    Resolution *resolution; /* under way */
+    Attempt *attempt;       /* under way */
     Timer retry;
-    struct addrinfo *found; /* from the resolver */
-    struct addrinfo *next;  /* to try */
-    struct addrinfo local;  /* `next` for a unix socket */
-    struct sockaddr_storage path;
-    int error; /* of the last attempt */
+    Address *found;
+    size_t count;
+    size_t next; /* of found, to try */
+    int error;   /* of the last attempt */
 };
 
 static void try_next(RealDial *dial);
@@ -53,14 +44,12 @@ static int attempt_end(Attempt *attempt) {
 }
 
 void real_dial_free(RealDial *dial) {
-    if (dial->question) {
-        dial->question->asker = NULL;
-        uv_cancel((uv_req_t *)&dial->question->request);
-    }
+    if (dial->resolution)
+        resolve_cancel(dial->resolution);
     if (dial->attempt)
         close(attempt_end(dial->attempt));
     wheel_cancel(world_wheel(dial->stream->stream.world), &dial->retry);
-    uv_freeaddrinfo(dial->found);
+    free(dial->found);
     free(dial);
 }
 
@@ -89,7 +78,7 @@ static void on_attempt(uv_poll_t *poll, int status, int events) {
     }
     close(fd);
     dial->error = -error;
-    dial->next = dial->next->ai_next;
+    dial->next++;
     try_next(dial);
 }
 
@@ -114,15 +103,16 @@ static void on_retry(Timer *timer) {
 
 /* Tries one address: true when the outcome is known or will be told, false to go on with the
  * next. */
-static bool try_one(RealDial *dial) {
+static bool try_one(RealDial *dial, const Address *address) {
     World *world = dial->stream->stream.world;
-    const struct addrinfo *to = dial->next;
-    int fd = socket_new(to->ai_family);
+    struct sockaddr_storage to;
+    socklen_t length = socket_to(address, &to);
+    int fd = length ? socket_new(to.ss_family) : -EINVAL;
     if (fd < 0) {
         dial->error = fd;
         return false;
     }
-    if (connect(fd, to->ai_addr, to->ai_addrlen) == 0) {
+    if (connect(fd, (struct sockaddr *)&to, length) == 0) {
         succeed(dial, fd);
         return true;
     }
@@ -130,7 +120,7 @@ static bool try_one(RealDial *dial) {
     if (errno == EINPROGRESS && (dial->error = attempt_begin(dial, fd)) == 0)
         return true;
     close(fd);
-    if (dial->error == -EAGAIN && to->ai_family == AF_UNIX) {
+    if (dial->error == -EAGAIN && address->kind == ADDRESS_UNIX) {
         wheel_arm(world_wheel(world), &dial->retry, world_now(world) + UNIX_RETRY);
         return true;
     }
@@ -138,41 +128,21 @@ static bool try_one(RealDial *dial) {
 }
 
 static void try_next(RealDial *dial) {
-    for (; dial->next; dial->next = dial->next->ai_next)
-        if (try_one(dial))
+    for (; dial->next < dial->count; dial->next++)
+        if (try_one(dial, &dial->found[dial->next]))
             return;
     real_stream_over(dial->stream, dial->error);
 }
 
-static void on_answer(uv_getaddrinfo_t *request, int status, struct addrinfo *found) {
-    Question *question = CONTAINER(request, Question, request);
-    RealDial *dial = question->asker;
-    real_awake(request->loop->data);
-    free(question);
-    if (!dial) {
-        uv_freeaddrinfo(found);
-        return;
-    }
-    dial->question = NULL;
-    dial->found = dial->next = found;
-    dial->error = status ? socket_name_error(status) : -ENXIO;
+static void on_found(void *owner, int error, const Address *found, size_t count) {
+    RealDial *dial = owner;
+    dial->resolution = NULL;
+    dial->error = error;
+    dial->count = count;
+    dial->found = xcalloc(count, sizeof *found);
+    if (count)
+        memcpy(dial->found, found, count * sizeof *found);
     try_next(dial);
-}
-
-/* Literals are read on the spot, names are asked for. */
-static int resolve(RealDial *dial, RealWorld *real, const Address *address) {
-    char port[8];
-    snprintf(port, sizeof port, "%u", address->port);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
-    if (getaddrinfo(address->host, port, &hints, &dial->found) == 0) {
-        dial->next = dial->found;
-        return 0;
-    }
-    dial->question = xcalloc(1, sizeof *dial->question);
-    dial->question->asker = dial;
-    hints.ai_flags = 0;
-    return uv_getaddrinfo(&real->loop, &dial->question->request, on_answer, address->host, port,
-                          &hints);
 }
 
 int real_connect(World *world, const Address *address, Stream **ret) {
@@ -180,20 +150,9 @@ int real_connect(World *world, const Address *address, Stream **ret) {
         return -ECANCELED;
     RealDial *dial = xcalloc(1, sizeof *dial);
     dial->retry.fire = on_retry;
-    if (address->kind == ADDRESS_UNIX) {
-        dial->local.ai_family = AF_UNIX;
-        dial->local.ai_addr = (struct sockaddr *)&dial->path;
-        dial->local.ai_addrlen = socket_unix(address->host, &dial->path);
-        dial->next = &dial->local;
-    } else if (resolve(dial, real_world(world), address) != 0) {
-        free(dial->question);
-        free(dial);
-        return -EINVAL;
-    }
     dial->stream = real_stream_new(world);
     dial->stream->dial = dial;
+    dial->resolution = resolve_start(world, address, on_found, dial);
     *ret = &dial->stream->stream;
-    if (dial->next)
-        try_next(dial);
     return 0;
 }

@@ -103,7 +103,7 @@ static void real_address(const Listener *base, Address *ret) {
     struct sockaddr_storage at = {0};
     socklen_t length = sizeof at;
     getsockname(real_listener(base)->fd, (struct sockaddr *)&at, &length);
-    socket_address(&at, length, ret);
+    socket_from(&at, length, ret);
 }
 
 static int real_fd(const Listener *base) {
@@ -183,7 +183,9 @@ static bool is_stale(const char *path, const struct sockaddr_storage *at, sockle
 
 static int open_unix(const Address *address) {
     struct sockaddr_storage at;
-    socklen_t length = socket_unix(address->host, &at);
+    socklen_t length = socket_to(address, &at);
+    if (!length)
+        return -EINVAL;
     int fd = socket_new(AF_UNIX);
     if (fd < 0)
         return fd;

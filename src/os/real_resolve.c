@@ -16,9 +16,22 @@ static void take(Resolution *asker, const struct addrinfo *found) {
     for (; found; found = found->ai_next) {
         struct sockaddr_storage bytes = {0};
         memcpy(&bytes, found->ai_addr, found->ai_addrlen);
-        socket_address(&bytes, found->ai_addrlen, array_push(&asker->found));
+        socket_from(&bytes, found->ai_addrlen, array_push(&asker->found));
     }
     asker->error = asker->found.count ? 0 : -ENXIO;
+}
+
+static int name_error(int code) {
+    switch (code) {
+    case UV_EAI_AGAIN:
+        return -EAGAIN;
+    case UV_EAI_MEMORY:
+        return -ENOMEM;
+    case UV_EAI_CANCELED:
+        return -ECANCELED;
+    default:
+        return -ENXIO;
+    }
 }
 
 static void on_answer(uv_getaddrinfo_t *request, int status, struct addrinfo *found) {
@@ -28,7 +41,7 @@ static void on_answer(uv_getaddrinfo_t *request, int status, struct addrinfo *fo
     free(question);
     if (asker) {
         if (status)
-            asker->error = socket_name_error(status);
+            asker->error = name_error(status);
         else
             take(asker, found);
         resolution_tell(asker);

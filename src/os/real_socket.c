@@ -45,11 +45,28 @@ int socket_adopt(int fd, bool listening) {
     return 0;
 }
 
-socklen_t socket_unix(const char *path, struct sockaddr_storage *ret) {
-    struct sockaddr_un *address = (struct sockaddr_un *)ret;
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    snprintf(address->sun_path, sizeof address->sun_path, "%s", path);
-    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(address->sun_path) + 1);
+static socklen_t to_unix(const char *path, struct sockaddr_un *ret) {
+    size_t size = strlen(path) + 1;
+    if (size > sizeof ret->sun_path)
+        return 0;
+    ret->sun_family = AF_UNIX;
+    memcpy(ret->sun_path, path, size);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
+}
+
+socklen_t socket_to(const Address *address, struct sockaddr_storage *ret) {
+    *ret = (struct sockaddr_storage){0};
+    if (address->kind == ADDRESS_UNIX)
+        return to_unix(address->host, (struct sockaddr_un *)ret);
+    struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+    if (inet_pton(AF_INET, address->host, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(address->port);
+        return sizeof *v4;
+    }
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+    *v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(address->port)};
+    return inet_pton(AF_INET6, address->host, &v6->sin6_addr) == 1 ? sizeof *v6 : 0;
 }
 
 static void from_ipv6(const struct sockaddr_in6 *from, Address *ret) {
@@ -60,7 +77,7 @@ static void from_ipv6(const struct sockaddr_in6 *from, Address *ret) {
         inet_ntop(AF_INET6, &from->sin6_addr, ret->host, sizeof ret->host);
 }
 
-void socket_address(const struct sockaddr_storage *from, socklen_t length, Address *ret) {
+void socket_from(const struct sockaddr_storage *from, socklen_t length, Address *ret) {
     *ret = (Address){.kind = ADDRESS_TCP};
     if (from->ss_family == AF_INET) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
@@ -74,18 +91,5 @@ void socket_address(const struct sockaddr_storage *from, socklen_t length, Addre
         ret->kind = ADDRESS_UNIX;
         if (room > 0 && room <= sizeof name->sun_path) /* a socket without a name has none */
             snprintf(ret->host, sizeof ret->host, "%.*s", (int)room, name->sun_path);
-    }
-}
-
-int socket_name_error(int code) {
-    switch (code) {
-    case UV_EAI_AGAIN:
-        return -EAGAIN;
-    case UV_EAI_MEMORY:
-        return -ENOMEM;
-    case UV_EAI_CANCELED:
-        return -ECANCELED;
-    default:
-        return -ENXIO;
     }
 }

@@ -297,7 +297,7 @@ static Span real_peer(const Stream *base, char *room, size_t size) {
     if (getpeername(real_stream(base)->fd, (struct sockaddr *)&from, &length) != 0)
         return (Span){NULL, 0};
     Address address;
-    socket_address(&from, length, &address);
+    socket_from(&from, length, &address);
     return (Span){room, address_format(&address, room, size)};
 }
 

@@ -124,9 +124,10 @@ static inline int64_t stream_peer_uid(const Stream *stream) {
     return stream->ops->peer_uid(stream);
 }
 
-/* Connects; `connected` or `closed` tells how it went. Names are resolved without blocking the
- * loop, the addresses found are tried in turn. There is no time limit but the kernel's: the owner
- * sets one and closes. Fails at once only for an address that cannot be (-EINVAL). */
+/* Connects; `connected` or `closed` tells how it went. Names are looked up without blocking the
+ * loop (-ENXIO: there is no such name; -EAGAIN: nobody could tell), the addresses found are tried
+ * in turn, and the last one's error is told. There is no time limit but the kernel's: the owner
+ * sets one and closes. Fails at once only with -ECANCELED, while the World is being freed. */
 int stream_connect(World *world, const Address *address, const StreamHandler *handler, void *owner,
                    Stream **ret);
 
