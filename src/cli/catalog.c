@@ -225,11 +225,11 @@ static int fetch(Catalog *catalog, Span symbol, bool *ret_found) {
 
 /* ---- names ---- */
 
-/* Whether `name` is the service's full name or the end of it. */
-static bool names_service(Span service, Span name) {
-    return span_equal(service, name) ||
-           (name.len && name.len < service.len && service.ptr[service.len - name.len - 1] == '.' &&
-            memcmp(service.ptr + service.len - name.len, name.ptr, name.len) == 0);
+/* Whether `name` is the full name or its last parts. */
+static bool ends_with(Span full, Span name) {
+    return span_equal(full, name) ||
+           (name.len && name.len < full.len && full.ptr[full.len - name.len - 1] == '.' &&
+            memcmp(full.ptr + full.len - name.len, name.ptr, name.len) == 0);
 }
 
 /* The one service that the name means; an empty Span when there is none or more than one. */
@@ -239,7 +239,7 @@ static Span find_service(const Catalog *catalog, Span name) {
         Span service = catalog->services.items[i];
         if (span_equal(service, name))
             return service;
-        if (!names_service(service, name))
+        if (!ends_with(service, name))
             continue;
         if (found.len)
             return (Span){0};
@@ -253,7 +253,7 @@ static Span last_part(Span name) {
     return dot ? span_skip(name, (size_t)(dot + 1 - name.ptr)) : name;
 }
 
-static int no_service(const Catalog *catalog, Span name) {
+static int no_service(const Catalog *catalog, Span name, const char *what) {
     Arena *arena = &catalog->peer->arena;
     const char *nearest = NULL,
                **names = arena_alloc(arena, (catalog->services.count + 1) * sizeof *names);
@@ -265,9 +265,9 @@ static int no_service(const Catalog *catalog, Span name) {
     names[count] = NULL;
     nearest = cli_nearest(arena_text(arena, name), names);
     if (nearest)
-        return cli_fail(EXIT_ABSENT, "no such service: %.*s: did you mean '%s'?", SPAN_ARGS(name),
+        return cli_fail(EXIT_ABSENT, "no such %s: %.*s: did you mean '%s'?", what, SPAN_ARGS(name),
                         nearest);
-    return cli_fail(EXIT_ABSENT, "no such service: %.*s: see muster describe %s", SPAN_ARGS(name),
+    return cli_fail(EXIT_ABSENT, "no such %s: %.*s: see muster describe %s", what, SPAN_ARGS(name),
                     catalog->peer->where);
 }
 
@@ -307,40 +307,9 @@ int catalog_method(Catalog *catalog, const char *name, const SchemaMethod **ret)
     const SchemaService *service =
         schema_pool_service(catalog->pool, service_name.len ? service_name : wanted);
     if (!service)
-        return no_service(catalog, wanted);
+        return no_service(catalog, wanted, "service");
     *ret = method_named(service, span_of(slash + 1));
     return *ret ? 0 : no_method(catalog, service, span_of(slash + 1));
-}
-
-int catalog_symbol(Catalog *catalog, const char *name, Span *ret) {
-    char *text = arena_text(&catalog->peer->arena, span_of(name + (*name == '.')));
-    for (char *c = text; *c; c++)
-        if (*c == '/')
-            *c = '.';
-    Span symbol = span_of(text), service = find_service(catalog, symbol);
-    if (service.len)
-        symbol = service;
-    bool found;
-    int failed = fetch(catalog, symbol, &found);
-    if (!failed && !found) {
-        /* "Health.Check" */
-        const char *dot = strrchr(text, '.');
-        service = dot ? find_service(catalog, span(text, (size_t)(dot - text))) : (Span){0};
-        if (service.len) {
-            Buf longer = {.arena = &catalog->peer->arena};
-            buf_printf(&longer, "%.*s%s", SPAN_ARGS(service), dot);
-            symbol = buf_span(&longer);
-            failed = fetch(catalog, symbol, &found);
-        }
-    }
-    if (failed)
-        return failed;
-    if (!found && service.len)
-        return no_method(catalog, schema_pool_service(catalog->pool, service), last_part(symbol));
-    if (!found)
-        return no_service(catalog, span_of(text));
-    *ret = symbol;
-    return 0;
 }
 
 int catalog_all(Catalog *catalog) {
@@ -351,6 +320,64 @@ int catalog_all(Catalog *catalog) {
             return failed;
     }
     return 0;
+}
+
+/* The one message or enum of the known files whose name ends so. */
+static Span find_type(const Catalog *catalog, Span name) {
+    Span found = {0};
+    const SchemaFile *file;
+    for (size_t at = 0; (file = schema_pool_next(catalog->pool, &at));) {
+        for (uint32_t i = 0; i < (uint32_t)file->message_count + file->enum_count; i++) {
+            Span type =
+                span_of(i < file->message_count ? file->messages[i]->full_name
+                                                : file->enums[i - file->message_count]->full_name);
+            if (!ends_with(type, name))
+                continue;
+            if (found.len)
+                return (Span){0};
+            found = type;
+        }
+    }
+    return found;
+}
+
+/* "Health.Check": the method's full name; empty when the service is not known. */
+static Span find_method(const Catalog *catalog, Span name) {
+    const char *dot = name.len ? memrchr(name.ptr, '.', name.len) : NULL;
+    Span service =
+        dot ? find_service(catalog, span(name.ptr, (size_t)(dot - name.ptr))) : (Span){0};
+    if (!service.len)
+        return service;
+    Buf full = {.arena = &catalog->peer->arena};
+    buf_add(&full, service);
+    buf_add(&full, span_skip(name, (size_t)(dot - name.ptr)));
+    return buf_span(&full);
+}
+
+int catalog_symbol(Catalog *catalog, const char *name, Span *ret) {
+    char *text = arena_text(&catalog->peer->arena, span_of(name + (*name == '.')));
+    for (char *c = text; *c; c++)
+        if (*c == '/')
+            *c = '.';
+    Span wanted = span_of(text), service = find_service(catalog, wanted);
+    Span method = find_method(catalog, wanted);
+    *ret = service.len ? service : method.len ? method : wanted;
+    bool found;
+    int failed = fetch(catalog, *ret, &found);
+    if (failed || found)
+        return failed;
+    failed = catalog_all(catalog);
+    Span type = find_type(catalog, wanted);
+    if (failed || type.len) {
+        *ret = type;
+        return failed;
+    }
+    if (method.len) {
+        size_t end = method.len - last_part(method).len - 1;
+        return no_method(catalog, schema_pool_service(catalog->pool, span(method.ptr, end)),
+                         last_part(method));
+    }
+    return no_service(catalog, wanted, "symbol");
 }
 
 /* ---- beginning and end ---- */
