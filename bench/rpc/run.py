@@ -89,8 +89,9 @@ class Server:
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
 
 
-def load(port, connections, streams, requests, body, headers, path=PATH):
-    command = ["taskset", "-c", "1", "h2load", "-t1", f"-c{connections}", f"-m{streams}", f"-n{requests}", "-d", body]
+def load(port, connections, streams, requests, body, headers, path=PATH, extra=()):
+    command = ["taskset", "-c", "1", "h2load", "-t1", f"-c{connections}", f"-m{streams}", f"-n{requests}", "-d", body,
+               *extra]
     for header in headers:
         command += ["-H", header]
     run = subprocess.run([*command, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, timeout=300)
@@ -100,10 +101,38 @@ def load(port, connections, streams, requests, body, headers, path=PATH):
     return float(re.search(r"finished in .*?, ([\d.]+) req/s", run.stdout)[1])
 
 
+def tail(server, rate, body, cache):
+    """99th percentile of the time of a call, in µs, at about half the server's best rate."""
+    log = cache / "rpc_times.tsv"
+    log.unlink(missing_ok=True)
+    requests = int(rate)  # two seconds
+    load(server.port, 10, 10, requests, body, GRPC, extra=["--rps", str(max(1, int(rate / 2 / 10))), "--log-file", log])
+    times = sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())
+    return times[int(len(times) * 0.99)]
+
+
+def streamed(server, method, cache):
+    """Messages of 200 bytes a second, sent one way on one connection."""
+    count, calls = 100_000, 10
+    message = b"\x0a\xc2\x01" + b"x" * 194 + b"\x10\x01"
+    body = cache / "rpc_stream.bin"
+    body.write_bytes((b"\0" + struct.pack(">I", len(message)) + message) * count)
+    window = ["-w", "24", "-W", "24"]
+    return load(server.port, 1, 1, calls, body, GRPC, f"/bench.v1.SinkService/{method}", window) * count
+
+
 GRPC = ["content-type: application/grpc", "te: trailers"]
 
 
-def measure(server, body):
+def first_answer(command, body):
+    """Milliseconds from starting the server to the end of the first call."""
+    begin = time.monotonic()
+    with Server(command) as server:
+        load(server.port, 1, 1, 1, body, GRPC)
+    return (time.monotonic() - begin) * 1000
+
+
+def measure(server, body, cache):
     """{(measure, unit): value} of one server in one round."""
     rows = {("memory when idle", "MiB"): server.memory_mib()}
     for connections, streams, requests in SHAPES:
@@ -112,7 +141,20 @@ def measure(server, body):
         shape = f"{connections}×{streams}"
         rows[f"unary {shape}", "calls/s"] = rate
         rows[f"unary {shape}, processor", "µs"] = (server.processor_seconds() - before) / requests * 1e6
+    rows["unary 10×10 at half that rate, 99th percentile", "µs"] = tail(
+        server, rows["unary 10×10", "calls/s"], body, cache)
     return rows
+
+
+def measure_ours(server, command, body, json_body, cache):
+    """What has no peer here."""
+    return {
+        ("unary 10×100, Connect JSON", "calls/s"): load(
+            server.port, 10, 100, 200_000, json_body, ["content-type: application/json"]),
+        ("one-way stream, decoded", "messages/s"): streamed(server, "Sink", cache),
+        ("one-way stream, raw", "messages/s"): streamed(server, "RawSink", cache),
+        ("start to first answer, with h2load's own", "ms"): first_answer(command, body),
+    }
 
 
 def main():
@@ -144,10 +186,9 @@ def main():
         for peer, command in commands.items():
             table.progress(f"round {number} of {options.rounds}: {peer}")
             with Server(command, 57231 if peer == "nghttpd" else None) as server:
-                rows = measure(server, body)
+                rows = measure(server, body, options.cache)
                 if peer == "muster":
-                    rows["unary 10×100, Connect JSON", "calls/s"] = load(
-                        server.port, 10, 100, 200_000, json_body, ["content-type: application/json"])
+                    rows.update(measure_ours(server, command, body, json_body, options.cache))
             for row, value in rows.items():
                 values.setdefault(row, {}).setdefault(peer, []).append(value)
     table.progress("")

@@ -173,18 +173,20 @@ void call_begin(Call *call) {
 
 /* ---- messages in ---- */
 
-static void deliver(Call *call, Span bytes) {
-    const void *message;
-    if (!incoming_decode(call, bytes, &message)) {
-        arena_reset(&call->server->scratch_in);
-        return;
-    }
+static void hand_to_handler(Call *call, const void *message, size_t size) {
     call->messages_in++;
     call->opened = true;
     call->delivering = message;
-    call->delivering_size = bytes.len;
+    call->delivering_size = size;
     call->method->handler->message(call, message);
     call->delivering = NULL;
+}
+
+static void deliver(Call *call, Span bytes) {
+    const void *message = &bytes;
+    bool as_it_is = call->method->schema->raw && call->codec == RPC_BINARY;
+    if (as_it_is || incoming_decode(call, bytes, &message))
+        hand_to_handler(call, message, bytes.len);
     arena_reset(&call->server->scratch_in);
 }
 

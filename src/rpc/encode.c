@@ -249,21 +249,15 @@ bool incoming_decode(Call *call, Span bytes, const void **ret) {
     Arena *arena = &call->server->scratch_in;
     SchemaError error;
     void *message;
-    if (call->codec == RPC_JSON) {
-        if (!decode_json(call, bytes, &message))
-            return false;
-        if (method->raw && schema_encode(method->input, message, 0, arena, &bytes) < 0) {
-            call_fail(call, STATUS_INVALID_ARGUMENT, "the request is too large");
-            return false;
-        }
-    } else if (!method->raw &&
-               schema_decode(method->input, bytes, NULL, arena, &message, &error) < 0) {
-        return incoming_refuse(call, &error);
-    }
-    if (method->raw) {
-        Span *raw = arena_alloc(arena, sizeof *raw);
-        *raw = bytes;
-        message = raw;
+    if (call->codec == RPC_BINARY) {
+        if (schema_decode(method->input, bytes, NULL, arena, &message, &error) < 0)
+            return incoming_refuse(call, &error);
+    } else if (!decode_json(call, bytes, &message)) {
+        return false;
+    } else if (method->raw) {
+        Span *encoded = arena_alloc(arena, sizeof *encoded);
+        schema_encode(method->input, message, 0, arena, encoded);
+        message = encoded;
     }
     *ret = message;
     return true;

@@ -14,12 +14,6 @@ impl EchoService for Echo {
     async fn echo(&self, request: Request<EchoMessage>) -> Result<Response<EchoMessage>, Status> {
         Ok(Response::new(request.into_inner()))
     }
-
-    type PourStream = tokio_stream::Iter<std::vec::IntoIter<Result<EchoMessage, Status>>>;
-
-    async fn pour(&self, _: Request<EchoMessage>) -> Result<Response<Self::PourStream>, Status> {
-        Err(Status::unimplemented("not measured"))
-    }
 }
 
 #[tokio::main(flavor = "current_thread")]
