@@ -1,9 +1,15 @@
-/* Our client and our server, in both versions of HTTP, in a simulated world that splits and
- * delays every byte, and over real sockets. */
+/* Our client and our server, in both versions of HTTP, with TLS and without, in a simulated world
+ * that splits and delays every byte, and over real sockets. */
 #include "net/http_kit.h"
+#include "net/tls_kit.h"
+
+/* Whether pair_init uses TLS; its certificate is made once. */
+static bool with_tls;
+static TlsIdentity identity;
 
 typedef struct Pair {
     Kit kit;
+    TlsContext *server_tls, *client_tls;
     HttpClient *client;
     int ready, gone, error;
 } Pair;
@@ -19,15 +25,28 @@ static void on_gone(void *owner, int error) {
     pair->error = error;
 }
 
+static void make_contexts(Pair *pair) {
+    TlsOptions server = {.cert_pem = buf_span(&identity.cert_pem),
+                         .key_pem = buf_span(&identity.key_pem)};
+    TlsOptions client = {.ca_pem = buf_span(&identity.cert_pem)};
+    char reason[200];
+    assert_int_equal(tls_context_new(true, &server, &pair->server_tls, reason, sizeof reason), 0);
+    assert_int_equal(tls_context_new(false, &client, &pair->client_tls, reason, sizeof reason), 0);
+}
+
 static void pair_init(Pair *pair, HttpVersionWish version, const HttpLimits *limits) {
     *pair = (Pair){0};
     kit_init(&pair->kit, true, limits);
+    if (with_tls)
+        make_contexts(pair);
     Stream *ends[2];
     assert_int_equal(stream_pair(pair->kit.world, ends), 0);
     HttpClientOptions options = {
         .version = version, .ready = on_ready, .gone = on_gone, .owner = pair};
     options.limits = pair->kit.limits;
-    http_server_serve(pair->kit.server, ends[1], NULL);
+    options.tls = pair->client_tls;
+    options.server_name = SPAN("localhost");
+    http_server_serve(pair->kit.server, ends[1], pair->server_tls);
     pair->client = http_client_on(pair->kit.world, ends[0], &options);
     kit_run(&pair->kit, 100 * NANOS_PER_MILLI);
     assert_int_equal(pair->ready, 1);
@@ -40,6 +59,8 @@ static void pair_done(Pair *pair) {
     assert_int_equal(pair->kit.open, 0);
     assert_int_equal(http_server_stats(pair->kit.server).exchanges_open, 0);
     kit_done(&pair->kit);
+    tls_context_unref(pair->server_tls);
+    tls_context_unref(pair->client_tls);
 }
 
 static void fill(char *bytes, size_t len) {
@@ -368,19 +389,27 @@ static const struct {
 };
 #define SCENARIO_COUNT (sizeof SCENARIOS / sizeof *SCENARIOS)
 
+/* How a scenario runs. */
+enum { ONE, TWO, ONE_TLS, TWO_TLS, WAYS };
+static const char *const WAY_NAMES[WAYS] = {"HTTP/1", "HTTP/2", "HTTP/1 and TLS", "HTTP/2 and TLS"};
+
 static void run_scenario(void **state) {
-    size_t index = (size_t)(uintptr_t)*state;
-    SCENARIOS[index / 2].run(index % 2 ? HTTP_TWO : HTTP_ONE);
+    size_t index = (size_t)(uintptr_t)*state, way = index % WAYS;
+    with_tls = way == ONE_TLS || way == TWO_TLS;
+    SCENARIOS[index / WAYS].run(way == TWO || way == TWO_TLS ? HTTP_TWO : HTTP_ONE);
 }
 
 int main(void) {
-    struct CMUnitTest tests[2 * SCENARIO_COUNT];
-    char names[2 * SCENARIO_COUNT][64];
-    for (size_t i = 0; i < 2 * SCENARIO_COUNT; i++) {
-        snprintf(names[i], sizeof names[i], "%s over HTTP/%d", SCENARIOS[i / 2].name,
-                 i % 2 ? 2 : 1);
+    struct CMUnitTest tests[WAYS * SCENARIO_COUNT];
+    char names[WAYS * SCENARIO_COUNT][64];
+    identity = tls_identity(NULL, "localhost", "DNS:localhost");
+    for (size_t i = 0; i < WAYS * SCENARIO_COUNT; i++) {
+        snprintf(names[i], sizeof names[i], "%s over %s", SCENARIOS[i / WAYS].name,
+                 WAY_NAMES[i % WAYS]);
         tests[i] = (struct CMUnitTest){
             .name = names[i], .test_func = run_scenario, .initial_state = (void *)(uintptr_t)i};
     }
-    return cmocka_run_group_tests_name("http", tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("http", tests, NULL, NULL);
+    tls_identity_done(&identity);
+    return failed;
 }

@@ -35,7 +35,8 @@ typedef struct Failure {
 
 const char *tls_reason(void) {
     unsigned long code = ERR_get_error();
-    const char *reason = code ? ERR_reason_error_string(code) : NULL;
+    const char *reason = ERR_SYSTEM_ERROR(code) ? strerrordesc_np(ERR_GET_REASON(code))
+                                                : ERR_reason_error_string(code);
     ERR_clear_error();
     return reason ? reason : "unknown reason";
 }
