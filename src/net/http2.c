@@ -24,6 +24,7 @@ typedef struct Http2 {
     size_t credit;        /* released, not yet given back to the connection's window */
     uint32_t glitches;
     Nanos glitches_since;
+    uint32_t earned; /* tiny WINDOW_UPDATEs that are no glitch */
     Http2Wire wire;
     Nanos noticed; /* when the first GOAWAY of a drain was sent; 0 = no drain */
     bool settled;  /* the peer's SETTINGS have come */
@@ -64,6 +65,24 @@ static void glitch(Http2 *http2, uint32_t count) {
         terminate(http2, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+/* gRPC's C core opens windows by as little as a message takes, for the stream and the connection:
+ * what calls and their answers bring about is not held against it. */
+#define EARNED_BY_STREAM 4
+#define EARNED_BY_DATA   2
+#define EARNED_MOST      65536
+
+static void earn(Http2 *http2, uint32_t count) {
+    if (http2->earned < EARNED_MOST)
+        http2->earned += count;
+}
+
+static void on_tiny_update(Http2 *http2) {
+    if (http2->earned)
+        http2->earned--;
+    else
+        glitch(http2, 1);
+}
+
 static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
                             void *user) {
     glitch(user, 1);
@@ -81,6 +100,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
         exchange = http_exchange_new(connection);
         exchange->stream = id;
         nghttp2_session_set_stream_user_data(session, id, exchange);
+        earn(http2, EARNED_BY_STREAM);
     } else {
         exchange = nghttp2_session_get_stream_user_data(session, id);
     }
@@ -216,7 +236,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         break;
     case NGHTTP2_WINDOW_UPDATE:
         if (frame->window_update.window_size_increment < 16)
-            glitch(http2, 1);
+            on_tiny_update(http2);
         break;
     case NGHTTP2_GOAWAY:
         if (!http2->connection->side->server) {
@@ -342,6 +362,8 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     Http2 *http2 = user;
     bool server = http2->connection->side->server;
     bool last = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+    if (frame->hd.type == NGHTTP2_DATA)
+        earn(http2, EARNED_BY_DATA);
     if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) || (server && !last))
         return 0;
     HttpExchange *exchange = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
