@@ -88,10 +88,7 @@ static int encode_field(Call *call, const SchemaField *field, const void *messag
                            part ? part : schema_new(field->message, arena), FORM_REST_JSON, arena,
                            ret, error);
     }
-    SchemaMessage only = *call->method->schema->output;
-    only.fields = field;
-    only.field_count = 1;
-    only.dense = 0;
+    SchemaMessage only = rest_only_field(call->method->schema->output, field);
     Span json;
     int result = encode_form(call->server, &only, message, FORM_REST_JSON, arena, &json, error);
     if (result == 0)

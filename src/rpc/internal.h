@@ -230,6 +230,16 @@ int rest_routes_add(RestRoutes *routes, const MethodEntry *method, char *reason,
  * verbs under which the path is known. */
 bool rest_serve(RpcServer *server, HttpExchange *exchange, Span *ret_allow);
 
+/* The message as if that field were all it has. */
+static inline SchemaMessage rest_only_field(const SchemaMessage *type, const SchemaField *field) {
+    SchemaMessage only = *type;
+    only.fields = field;
+    only.field_count = 1;
+    only.dense = 0;
+    only.name_slots = NULL;
+    return only;
+}
+
 /* The field that a REST call answers with instead of the whole message; NULL = the message. */
 const SchemaField *rest_response_field(const Call *call);
 /* The value out of {"field":value}. */

@@ -167,6 +167,7 @@ static bool decode_body(Call *call, Span body, void **ret) {
     SchemaJson options = call_json_options(call);
     SchemaError error;
     Buf wrapped = {.arena = arena};
+    SchemaMessage only;
     size_t before = 0;
     if (!*field && body.len) {
         call_fail(call, STATUS_INVALID_ARGUMENT, "%s takes no body", call->method->schema->path);
@@ -182,6 +183,9 @@ static bool decode_body(Call *call, Span body, void **ret) {
         buf_add(&wrapped, body);
         buf_add_char(&wrapped, '}');
         body = buf_span(&wrapped);
+        /* A body that breaks out of its field finds no other. */
+        only = rest_only_field(type, schema_field_by_name(type, span_of(field)));
+        type = &only;
     }
     if (schema_json_decode(type, body, &options, arena, ret, &error) == 0)
         return true;
@@ -402,6 +406,8 @@ static void begin(RpcServer *server, HttpExchange *exchange, RestMatch *match) {
     call_read_headers(call);
     if (method->server_streaming)
         call->response_compression = RPC_IDENTITY; /* lines are read as they come */
+    if (method->client_streaming && call->request_compression != RPC_IDENTITY)
+        call_fail(call, STATUS_UNIMPLEMENTED, "lines are read as they come, not compressed");
     call_begin(call);
 }
 
