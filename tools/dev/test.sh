@@ -12,6 +12,7 @@
 #   fuzz        each fuzz target: its corpus, then a few seconds of new input
 #   protobuf    the official Protobuf conformance suite, binary and JSON
 #   roundtrip   our messages and @bufbuild/protobuf's are the same, there and back
+#   clients     programs of others, from grpcurl to Chromium, call a server of ours
 #   connect     the Connect conformance suite: our server and our client
 #   http2       h2spec: HTTP/2 and HPACK, cleartext and TLS
 #
@@ -20,7 +21,7 @@
 need build test
 
 # One file of tools/dev/suites/ each: it prints what it finds and ends with `N passed, N failed`.
-SUITES=(fmt tidy proto unit asan tsan fuzz protobuf roundtrip connect http2)
+SUITES=(fmt tidy proto unit asan tsan fuzz protobuf roundtrip clients connect http2)
 
 logs=build-logs
 passed=0 failed=0 summary=()
