@@ -319,16 +319,16 @@ void call_send_headers(Call *call) {
         call_head(call);
 }
 
+/* What counts against the limit is what waits already: a single message has its own. */
 static int send_outgoing(Call *call, const Outgoing *message) {
-    call->messages_out++;
-    call->replied = true;
-    call->protocol->send(call, message);
-    size_t pending = http_pending(call->exchange);
-    if (pending > call->server->options.queue_limit) {
+    if (http_pending(call->exchange) > call->server->options.queue_limit) {
         call_fail(call, STATUS_RESOURCE_EXHAUSTED, "the client reads too slowly");
         return 0;
     }
-    call->slow = pending > HTTP_LOW;
+    call->messages_out++;
+    call->replied = true;
+    call->protocol->send(call, message);
+    call->slow = http_pending(call->exchange) > HTTP_LOW;
     return call->slow ? -EAGAIN : 0;
 }
 
