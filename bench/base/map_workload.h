@@ -49,8 +49,8 @@ static inline Workload workload(void) {
 
 /* MEASURE("insert") statement-or-block: reports the time it takes, divided by ITEMS. */
 #define MEASURE(name)                                                                              \
-    for (int64_t start_ = now_ns(), once_ = 1; once_;                                              \
-         report(name, "ns", (double)(now_ns() - start_) / ITEMS), once_ = 0)
+    for (int64_t start_ = cpu_ns(), once_ = 1; once_;                                              \
+         report(name, "ns", (double)(cpu_ns() - start_) / ITEMS), once_ = 0)
 
 /* Fails loudly when a map has not found what it should have, so that no work is skipped. */
 static inline void expect(uint64_t actual, uint64_t wanted) {

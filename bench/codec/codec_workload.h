@@ -71,12 +71,12 @@ static inline void measure(const Section *section, const char *what, Work *work,
     char name[80];
     size_t made = 0;
     uint64_t messages = 0, before = 0;
-    int64_t start = now_ns(), warm = start + 100000000, end = 0, now = 0;
+    int64_t start = cpu_ns(), warm = start + 100000000, end = 0, now = 0;
     for (;;) {
         for (uint32_t i = 0; i < section->count; i++)
             made += work(state, i);
         messages += section->count;
-        now = now_ns();
+        now = cpu_ns();
         if (!end && now >= warm) {
             made = messages = 0;
             start = now;
