@@ -61,6 +61,14 @@ static void tell_closed(Call *call) {
         call->method->handler->closed(call, call->code);
 }
 
+/* It has ended so; nobody finds it any more. */
+static void settle(Call *call, StatusCode code) {
+    call->code = code;
+    call->finished = true;
+    wheel_cancel(world_wheel(call->server->world), &call->timer);
+    give_slot(call);
+}
+
 static void on_deadline(Timer *timer) {
     Call *call = CONTAINER(timer, Call, timer);
     call_fail(call, STATUS_DEADLINE_EXCEEDED, "the deadline has passed");
@@ -97,10 +105,7 @@ static void on_closed(void *owner, int reason) {
     RpcServer *server = call->server;
     if (!call->finished) {
         bool timed_out = reason == HTTP_TIMEOUT;
-        call->code = timed_out ? STATUS_DEADLINE_EXCEEDED : STATUS_CANCELLED;
-        call->finished = true;
-        wheel_cancel(world_wheel(server->world), &call->timer);
-        give_slot(call);
+        settle(call, timed_out ? STATUS_DEADLINE_EXCEEDED : STATUS_CANCELLED);
     }
     tell_closed(call);
     if (server->report) {
@@ -319,10 +324,13 @@ void call_send_headers(Call *call) {
         call_head(call);
 }
 
-/* What counts against the limit is what waits already: a single message has its own. */
+/* What counts against the limit is what waits already: a single message has its own. A client that
+ * does not read would not read a status either, and what waits for it would be kept: the reset
+ * stands for RESOURCE_EXHAUSTED, and frees it. */
 static int send_outgoing(Call *call, const Outgoing *message) {
     if (http_pending(call->exchange) > call->server->options.queue_limit) {
-        call_fail(call, STATUS_RESOURCE_EXHAUSTED, "the client reads too slowly");
+        settle(call, STATUS_RESOURCE_EXHAUSTED);
+        http_reset(call->exchange, HTTP_ENHANCE_YOUR_CALM);
         return 0;
     }
     call->messages_out++;
@@ -375,10 +383,7 @@ void call_finish(Call *call, Status status) {
     if (status.code == STATUS_OK && call_gives_one(call) && !call->replied)
         status = status_make(arena, STATUS_INTERNAL, "%s ended without the message it gives",
                              call->method->schema->path);
-    call->code = status.code;
-    call->finished = true;
-    wheel_cancel(world_wheel(call->server->world), &call->timer);
-    give_slot(call);
+    settle(call, status.code);
     call->protocol->finish(call, &status);
 }
 

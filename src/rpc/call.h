@@ -104,7 +104,7 @@ void call_add_trailer(Call *call, Span name, Span value);
 void call_send_headers(Call *call);
 
 /* Sends a message of the method's output type. 0, or -EAGAIN: taken, but the client is slow:
- * better wait for `writable` (a sender that never waits is ended with RESOURCE_EXHAUSTED at the
+ * better wait for `writable` (a sender that never waits is cut off with RESOURCE_EXHAUSTED at the
  * server's limit). */
 int call_send(Call *call, const void *message);
 

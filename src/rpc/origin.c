@@ -8,14 +8,22 @@
 
 #include <arpa/inet.h>
 
-/* The host without port and brackets. */
+#include "base/text.h"
+
+/* The host without port and brackets; empty when that is not what it is. */
 static Span host_of(Span authority) {
-    if (authority.len && authority.ptr[0] == '[') {
-        const char *close = memchr(authority.ptr, ']', authority.len);
-        return close ? span(authority.ptr + 1, (size_t)(close - authority.ptr - 1)) : authority;
-    }
-    const char *colon = authority.len ? memchr(authority.ptr, ':', authority.len) : NULL;
-    return colon ? span(authority.ptr, (size_t)(colon - authority.ptr)) : authority;
+    bool bracket = authority.len && authority.ptr[0] == '[';
+    const char *stop =
+        authority.len ? memchr(authority.ptr, bracket ? ']' : ':', authority.len) : NULL;
+    if (!stop)
+        return bracket ? (Span){0} : authority;
+    Span host = span(authority.ptr + bracket, (size_t)(stop - authority.ptr) - bracket);
+    Span port = span_skip(authority, host.len + 2 * (size_t)bracket);
+    uint64_t number;
+    bool fine = !port.len || (port.ptr[0] == ':' && parse_u64(span_skip(port, 1), &number) &&
+                              number <= UINT16_MAX);
+    bool ipv6 = memchr(host.ptr, ':', host.len);
+    return fine && bracket == ipv6 ? host : (Span){0};
 }
 
 static bool is_address(Span host) {
