@@ -185,7 +185,8 @@ static void format_url(const Serve *serve, const Address *address, Buf *out) {
     buf_printf(out, "%s%.*s", !web ? "" : serve->tls ? "https://" : "http://", (int)len, text);
 }
 
-static int listen_all(Serve *serve, Buf *first_url) {
+/* Appends the addresses to `urls`, a line each. */
+static int listen_all(Serve *serve, Buf *urls) {
     HttpServer *http = rpc_server_http(serve->server);
     for (size_t i = 0; i < serve->listen.count; i++) {
         const Address *wanted = &serve->listen.items[i];
@@ -201,15 +202,20 @@ static int listen_all(Serve *serve, Buf *first_url) {
                             text);
         if (result < 0)
             return cli_fail(EXIT_FAILED, "cannot listen: %s: %s", text, strerror(-result));
-        Buf url = {0};
-        format_url(serve, &bound, &url);
-        printf("listening on %.*s\n", (int)url.len, url.ptr);
-        if (!first_url->len)
-            buf_add(first_url, buf_span(&url));
-        buf_done(&url);
+        format_url(serve, &bound, urls);
+        buf_add_char(urls, '\n');
+    }
+    return 0;
+}
+
+/* Whoever reads a line may call, and finds the traces. */
+static void announce(Span urls) {
+    while (urls.len) {
+        size_t len = (size_t)((const char *)memchr(urls.ptr, '\n', urls.len) - urls.ptr);
+        printf("listening on %.*s\n", (int)len, urls.ptr);
+        urls = span_skip(urls, len + 1);
     }
     fflush(stdout);
-    return 0;
 }
 
 /* What other commands look for: where we are, and a token that may do everything. */
@@ -249,11 +255,14 @@ static int run_server(Serve *serve) {
     rpc_server_on_authorize(serve->server, access_authorize, &serve->access);
     reflection_add(serve->server);
     HealthStatuses *health = health_new(serve->server);
-    Buf url = {0};
-    int result = listen_all(serve, &url);
-    if (!result)
-        result = leave_traces(serve, buf_span(&url));
+    Buf urls = {0};
+    int result = listen_all(serve, &urls);
     if (!result) {
+        const char *end = memchr(urls.ptr, '\n', urls.len);
+        result = leave_traces(serve, span(urls.ptr, (size_t)(end - urls.ptr)));
+    }
+    if (!result) {
+        announce(buf_span(&urls));
         world_on_signal(serve->world, SIGINT, on_stop_signal, serve);
         world_on_signal(serve->world, SIGTERM, on_stop_signal, serve);
         world_on_signal(serve->world, SIGHUP, on_reload_signal, serve);
@@ -262,7 +271,7 @@ static int run_server(Serve *serve) {
     }
     rpc_server_free(serve->server);
     health_free(health);
-    buf_done(&url);
+    buf_done(&urls);
     return result;
 }
 
