@@ -13,11 +13,20 @@ static inline void report(const char *measure, const char *unit, double value) {
     printf("%s\t%s\t%.6g\n", measure, unit, value);
 }
 
+static inline int64_t clock_ns(clockid_t clock) {
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+/* Time as it passes. */
+static inline int64_t now_ns(void) {
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
 /* Processor time of this process, so that what else the machine does counts for little. */
 static inline int64_t cpu_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 /* Bytes in use on the heap, mapped blocks included. */
