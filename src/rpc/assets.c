@@ -25,9 +25,48 @@ static const RpcAsset *find(const RpcServer *server, Span path) {
     return file || is_reserved(path) ? NULL : server->fallback;
 }
 
-static bool accepts(const HttpRequest *request, const char *coding) {
-    Span accept = http_header(request->headers, SPAN("accept-encoding"));
-    return accept.len && memmem(accept.ptr, accept.len, coding, strlen(coding));
+/* The next of a header's comma-separated items; false at the end. */
+static bool next_item(Span *rest, Span *ret) {
+    while (rest->len && strchr(" \t,", rest->ptr[0]))
+        *rest = span_skip(*rest, 1);
+    const char *comma = rest->len ? memchr(rest->ptr, ',', rest->len) : NULL;
+    *ret = comma ? span(rest->ptr, (size_t)(comma - rest->ptr)) : *rest;
+    *rest = span_skip(*rest, ret->len);
+    return ret->len > 0;
+}
+
+/* ";q=0", ";q=0.00": not wanted. */
+static bool is_refused(Span parameters) {
+    const char *weight = parameters.len ? memmem(parameters.ptr, parameters.len, "q=", 2) : NULL;
+    if (!weight)
+        return false;
+    for (const char *at = weight + 2; at < span_end(parameters); at++)
+        if (*at >= '1' && *at <= '9')
+            return false;
+    return true;
+}
+
+static bool accepts(const HttpRequest *request, Span coding) {
+    Span rest = http_header(request->headers, SPAN("accept-encoding")), item;
+    while (next_item(&rest, &item))
+        if (item.len >= coding.len && strncasecmp(item.ptr, coding.ptr, coding.len) == 0 &&
+            (item.len == coding.len || strchr("; \t", item.ptr[coding.len])))
+            return !is_refused(span_skip(item, coding.len));
+    return false;
+}
+
+/* If-None-Match (RFC 9110, 13.1.2): the weak comparison, since an answer may be a precompressed one. */
+static bool is_known(const HttpRequest *request, Span etag) {
+    Span rest = http_header(request->headers, SPAN("if-none-match")), item;
+    while (next_item(&rest, &item)) {
+        while (item.len && strchr(" \t", item.ptr[item.len - 1]))
+            item.len--;
+        if (span_starts(item, SPAN("W/")))
+            item = span_skip(item, 2);
+        if (span_equal(item, etag) || span_equal(item, SPAN("*")))
+            return true;
+    }
+    return false;
 }
 
 bool assets_serve(RpcServer *server, HttpExchange *exchange) {
@@ -42,15 +81,14 @@ bool assets_serve(RpcServer *server, HttpExchange *exchange) {
     if (!asset)
         return false;
     Span content = asset->plain, coding = {0};
-    if (asset->br.len && accepts(request, "br")) {
+    if (asset->br.len && accepts(request, SPAN("br"))) {
         content = asset->br;
         coding = SPAN("br");
-    } else if (asset->gzip.len && accepts(request, "gzip")) {
+    } else if (asset->gzip.len && accepts(request, SPAN("gzip"))) {
         content = asset->gzip;
         coding = SPAN("gzip");
     }
-    bool known =
-        span_equal(http_header(request->headers, SPAN("if-none-match")), span_of(asset->etag));
+    bool known = is_known(request, span_of(asset->etag));
     HeaderList list = {.arena = http_arena(exchange)};
     char length[20];
     headers_add(&list, SPAN("content-type"), span_of(asset->type));
