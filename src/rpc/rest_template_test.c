@@ -104,7 +104,7 @@ static void test_match(void **state) {
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         const char *got = match(CASES[i].pattern, CASES[i].path);
-        if (strcmp(got, CASES[i].values))
+        if (strcmp(got, CASES[i].values) != 0)
             fail_msg("%s of %s: '%s', not '%s'", CASES[i].path, CASES[i].pattern, got,
                      CASES[i].values);
     }

@@ -41,8 +41,8 @@ g 'describe a service' 'rpc Bidi \( stream .echo.v1.Request \) returns \( stream
 g 'describe a message' 'map<string, string> labels = 26;' "${plain[@]}" "$address" describe echo.v1.Thing
 g unary '"text": "grüße"' "${plain[@]}" -d '{"text":"grüße"}' "$address" echo.v1.Calls/Unary
 g TLS '"text": "a"' -cacert "$cert" -d '{"text":"a"}' "localhost:${tls##*:}" echo.v1.Calls/Unary
-g 'unix socket' '"text": "a"' "${plain[@]}" -unix -d '{"text":"a"}' "$work/socket" echo.v1.Calls/Unary
-g 'our own user needs no token' '"protocol"' "${plain[@]}" -unix "$work/socket" echo.v1.Calls/NeedsControl
+g 'unix socket' '"text": "a"' "${plain[@]}" -d '{"text":"a"}' "unix://$work/socket" echo.v1.Calls/Unary
+g 'our own user needs no token' '"protocol"' "${plain[@]}" "unix://$work/socket" echo.v1.Calls/NeedsControl
 g 'server stream' '"index": 1,.*"index": 2' "${plain[@]}" -d '{"count":3}' "$address" echo.v1.Calls/ServerStream
 g 'client stream' '"messages": 2' "${plain[@]}" -d '{"text":"a"}{"text":"b"}' "$address" echo.v1.Calls/ClientStream
 g bidi '"text": "a".*"text": "b".*"text": "b"' "${plain[@]}" -d '{"text":"a"}{"text":"b"}' "$address" echo.v1.Calls/Bidi

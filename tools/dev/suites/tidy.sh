@@ -2,6 +2,9 @@
 # it, a header, or the rules change.
 source tools/dev/compile.sh
 compile release
+# What is built only on demand includes headers that are made then.
+mapfile -t made < <(ninja -C build -t targets all | sed -n 's/^\([^ ]*\.pb\.h\): .*/\1/p')
+compile release "${made[@]}" >/dev/null
 
 seen=build/tidy
 mkdir -p "$seen"
