@@ -177,7 +177,8 @@ static int run(int argc, char **argv) {
             result = describe(&describing, argc - optind == 2 ? argv[optind + 1] : NULL, &out);
         catalog_close(&describing.catalog);
     }
-    fwrite(out.ptr, 1, out.len, stdout);
+    if (out.len)
+        fwrite(out.ptr, 1, out.len, stdout);
     buf_done(&out);
     peer_close(&describing.peer);
     return result;

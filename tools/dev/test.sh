@@ -13,6 +13,7 @@
 #   protobuf    the official Protobuf conformance suite, binary and JSON
 #   roundtrip   our messages and @bufbuild/protobuf's are the same, there and back
 #   clients     programs of others, from grpcurl to Chromium, call a server of ours
+#   servers     muster call and describe, against servers of others and our own
 #   attack      floods, bombs, slow clients, crowds, forgeries leave a server small and serving
 #   connect     the Connect conformance suite: our server and our client
 #   http2       h2spec: HTTP/2 and HPACK, cleartext and TLS
@@ -22,7 +23,7 @@
 need build test
 
 # One file of tools/dev/suites/ each: it prints what it finds and ends with `N passed, N failed`.
-SUITES=(fmt tidy proto unit asan tsan fuzz protobuf roundtrip clients attack connect http2)
+SUITES=(fmt tidy proto unit asan tsan fuzz protobuf roundtrip clients servers attack connect http2)
 
 logs=build-logs
 passed=0 failed=0 summary=()
