@@ -57,7 +57,7 @@ typedef struct RealStream {
     bool broken : 1;    /* cannot be written to; what came before is still read */
     bool above : 1;     /* output has been above STREAM_LOW */
     bool announce : 1;  /* `connected` is still to be told */
-    bool polled : 1;    /* poll is in use and needs uv_close */
+    bool polled : 1;    /* libuv knows poll */
     Buf out;
     size_t sent;    /* of out */
     Buf first;      /* what was read before we got the socket … */

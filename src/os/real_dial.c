@@ -38,7 +38,6 @@ static void on_attempt_closed(uv_handle_t *handle) {
 static int attempt_end(Attempt *attempt) {
     int fd = attempt->fd;
     attempt->dial->attempt = NULL;
-    uv_poll_stop(&attempt->poll);
     uv_close((uv_handle_t *)&attempt->poll, on_attempt_closed);
     return fd;
 }

@@ -88,10 +88,9 @@ static void real_close(Listener *base) {
     wheel_cancel(world_wheel(base->world), &listener->starved);
     list_remove(&listener->link);
     remove_file(listener);
-    uv_poll_stop(&listener->poll);
+    uv_close((uv_handle_t *)&listener->poll, on_poll_closed);
     close(listener->fd);
     listener->fd = -1;
-    uv_close((uv_handle_t *)&listener->poll, on_poll_closed);
 }
 
 static void real_pause(Listener *base, bool paused) {

@@ -124,7 +124,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
         settle_later(stream);
 }
 
-/* Hands on what was read before the socket came to us, a piece a turn. */
+/* Hands on what was read before the socket came to us, a piece at a time. */
 static void hand_first(RealStream *stream) {
     Span piece = span_skip(buf_span(&stream->first), stream->handed);
     if (piece.len > STREAM_PIECE) {
@@ -141,18 +141,29 @@ static void hand_first(RealStream *stream) {
 }
 
 static void on_poll_closed(uv_handle_t *handle) {
-    free(CONTAINER(handle, RealStream, poll));
+    RealStream *stream = CONTAINER(handle, RealStream, poll);
+    stream->polled = false;
+    if (stream->state == REAL_GONE)
+        free(stream);
 }
 
-/* Takes the stream out of the World; its memory goes when libuv lets go of it. */
+/* Takes the socket away from libuv, which must come before its descriptor is closed: closing the
+ * handle stops the wait for that number, whoever has it by then. */
+static int release(RealStream *stream) {
+    int fd = stream->fd;
+    stream->fd = -1;
+    if (stream->polled)
+        uv_close((uv_handle_t *)&stream->poll, on_poll_closed);
+    return fd;
+}
+
+/* Takes the stream out of the World; its memory goes when libuv has let go of it, too. */
 static void stream_free(RealStream *stream) {
     stream->state = REAL_GONE;
     world_undefer(&stream->settle);
     list_remove(&stream->link);
     buf_done(&stream->first);
-    if (stream->polled)
-        uv_close((uv_handle_t *)&stream->poll, on_poll_closed);
-    else
+    if (!stream->polled)
         free(stream);
 }
 
@@ -215,11 +226,9 @@ void real_stream_over(RealStream *stream, int error) {
     stream->error = error;
     stream->dial = NULL;
     out_give(stream);
-    if (stream->polled)
-        uv_poll_stop(&stream->poll);
-    if (stream->fd >= 0)
-        close(stream->fd);
-    stream->fd = -1;
+    int fd = release(stream);
+    if (fd >= 0)
+        close(fd);
     settle_later(stream);
 }
 
@@ -284,8 +293,7 @@ static int real_detach(Stream *base) {
     RealStream *stream = real_stream(base);
     if (stream->state != REAL_OPEN || pending(stream) || stream->first.len)
         return -EBUSY;
-    int fd = stream->fd;
-    uv_poll_stop(&stream->poll);
+    int fd = release(stream);
     out_give(stream);
     stream_free(stream);
     return fd;

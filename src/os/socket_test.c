@@ -409,6 +409,32 @@ static void a_full_backlog_delays_a_connect(void **state) {
     unlink(address.host);
 }
 
+/* What a stream leaves behind for libuv must not touch the next owner of its descriptor. */
+static void descriptors_are_used_again_at_once(void **state) {
+    (void)state;
+    World *world = world_new();
+    Peer ends[2];
+    Stream *streams[2];
+    assert_int_equal(stream_pair(world, streams), 0);
+    for (int i = 0; i < 2; i++)
+        peer_of(&ends[i], streams[i]);
+    Host host = {.world = world};
+    host_run_idle(&host);
+    stream_close(streams[0], 0);
+    stream_close(streams[1], 0);
+    char text[ADDRESS_MAX];
+    assert_true(address_parse(span_of(socket_path(text, sizeof text, "again")), &host.address));
+    assert_int_equal(listener_open(world, &host.address, host_accept, &host, &host.listener), 0);
+    host_run_idle(&host);
+    assert_int_equal(ends[0].closed + ends[1].closed, 2);
+    host.wanted = 1;
+    int client = dial(&host.address);
+    host_run_idle(&host);
+    assert_int_equal(host.accepted, 1);
+    close(client);
+    host_done(&host);
+}
+
 static int make_directory(void **state) {
     (void)state;
     return mkdtemp(directory) ? 0 : -1;
@@ -430,6 +456,7 @@ int main(void) {
         cmocka_unit_test(pausing_leaves_them_in_the_backlog),
         cmocka_unit_test(running_out_of_descriptors_is_survived),
         cmocka_unit_test(a_full_backlog_delays_a_connect),
+        cmocka_unit_test(descriptors_are_used_again_at_once),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
