@@ -41,8 +41,8 @@ static const char *ask(const char *lines, bool fallback) {
 }
 
 static void expect(const char *text, const char *part) {
-    if (!strstr(text, part))
-        fail_msg("no '%s' in:\n%s", part, text);
+    if (!text || !strstr(text, part))
+        fail_msg("no '%s' in:\n%s", part, text ? text : "nothing");
 }
 
 static bool has_body(const char *text, const char *body) {
