@@ -24,7 +24,7 @@ typedef struct Http2 {
     size_t credit;        /* released, not yet given back to the connection's window */
     uint32_t glitches;
     Nanos glitches_since;
-    uint32_t earned; /* tiny WINDOW_UPDATEs that are no glitch */
+    uint32_t earned; /* tiny WINDOW_UPDATEs and PINGs that are no glitch */
     Http2Wire wire;
     Nanos noticed; /* when the first GOAWAY of a drain was sent; 0 = no drain */
     bool settled;  /* the peer's SETTINGS have come */
@@ -65,8 +65,9 @@ static void glitch(Http2 *http2, uint32_t count) {
         terminate(http2, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
-/* gRPC's C core opens windows by as little as a message takes, for the stream and the connection:
- * what calls and their answers bring about is not held against it. */
+/* gRPC's C core opens windows by as little as a message takes, for the stream and the connection,
+ * and grpc-go sends a PING with much of the data that it gets, to learn the bandwidth: what calls
+ * and their answers bring about is not held against them. */
 #define EARNED_BY_STREAM 4
 #define EARNED_BY_DATA   2
 #define EARNED_MOST      65536
@@ -76,7 +77,7 @@ static void earn(Http2 *http2, uint32_t count) {
         http2->earned += count;
 }
 
-static void on_tiny_update(Http2 *http2) {
+static void spend(Http2 *http2) {
     if (http2->earned)
         http2->earned--;
     else
@@ -208,6 +209,15 @@ static void on_data_end(Http2 *http2, const nghttp2_frame *frame) {
     }
 }
 
+/* Who cancels before there is an answer costs us one ("rapid reset"). */
+static void on_reset(Http2 *http2, int32_t id) {
+    const HttpExchange *exchange = nghttp2_session_get_stream_user_data(http2->session, id);
+    if (exchange && !exchange->status)
+        glitch(http2, 1);
+    else
+        spend(http2);
+}
+
 static void on_settings(Http2 *http2, const nghttp2_frame *frame) {
     if (frame->hd.flags & NGHTTP2_FLAG_ACK)
         return;
@@ -227,16 +237,21 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_DATA:
         on_data_end(http2, frame);
         break;
+    case NGHTTP2_RST_STREAM:
+        on_reset(http2, frame->hd.stream_id);
+        break;
     case NGHTTP2_SETTINGS:
         on_settings(http2, frame);
         break;
     case NGHTTP2_PING:
         if (frame->hd.flags & NGHTTP2_FLAG_ACK)
             on_ping_ack(http2, frame->ping.opaque_data);
+        else
+            spend(http2);
         break;
     case NGHTTP2_WINDOW_UPDATE:
         if (frame->window_update.window_size_increment < 16)
-            on_tiny_update(http2);
+            spend(http2);
         break;
     case NGHTTP2_GOAWAY:
         if (!http2->connection->side->server) {

@@ -208,6 +208,30 @@ static void test_attacks(void **state) {
     }
 }
 
+/* Resets of what was answered, and PINGs beside data, are what busy clients do. */
+static void test_busy_client(void **state) {
+    Kit kit;
+    Raw raw;
+    Buf bytes = {0};
+    kit_init(&kit, true, NULL);
+    raw_open(&raw, &kit);
+    preface(&bytes);
+    for (uint32_t i = 0; i < 3000; i++) {
+        request(&bytes, 2 * i + 1, "/early", END_HEADERS);
+        frame(&bytes, NGHTTP2_PING, 0, 0, SPAN("12345678"));
+        number(&bytes, NGHTTP2_RST_STREAM, 2 * i + 1, NGHTTP2_CANCEL);
+        raw_send(&raw, buf_span(&bytes));
+        buf_clear(&bytes);
+        kit_run(&kit, NANOS_PER_MILLI / 4);
+    }
+    kit_run(&kit, NANOS_PER_SECOND);
+    assert_int_equal(goaway(&raw), -1);
+    assert_int_equal(kit.served, 3000);
+    raw_done(&raw);
+    buf_done(&bytes);
+    kit_done(&kit);
+}
+
 /* A few of each are nothing to be excited about. */
 static void test_no_attacks(void **state) {
     Kit kit;
@@ -464,12 +488,12 @@ static void test_window_accounting(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_attacks),           cmocka_unit_test(test_no_attacks),
-        cmocka_unit_test(test_streams_limit),     cmocka_unit_test(test_window_exceeded),
-        cmocka_unit_test(test_no_reader),         cmocka_unit_test(test_slow_preface),
-        cmocka_unit_test(test_no_settings),       cmocka_unit_test(test_slow_headers),
-        cmocka_unit_test(test_two_step_goaway),   cmocka_unit_test(test_early_response),
-        cmocka_unit_test(test_window_accounting),
+        cmocka_unit_test(test_attacks),         cmocka_unit_test(test_no_attacks),
+        cmocka_unit_test(test_busy_client),     cmocka_unit_test(test_streams_limit),
+        cmocka_unit_test(test_window_exceeded), cmocka_unit_test(test_no_reader),
+        cmocka_unit_test(test_slow_preface),    cmocka_unit_test(test_no_settings),
+        cmocka_unit_test(test_slow_headers),    cmocka_unit_test(test_two_step_goaway),
+        cmocka_unit_test(test_early_response),  cmocka_unit_test(test_window_accounting),
     };
     return cmocka_run_group_tests_name("http2", tests, NULL, NULL);
 }
