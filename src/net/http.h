@@ -199,6 +199,8 @@ HttpClient *http_client_on(World *world, Stream *connected, const HttpClientOpti
 /* How many more exchanges it can take now: 0 while connecting or draining; HTTP/1.1: 1 or 0. */
 uint32_t http_client_room(const HttpClient *client);
 uint8_t http_client_version(const HttpClient *client);
+/* After `gone`: why TLS failed, in OpenSSL's words; constant text, empty for any other end. */
+Span http_client_tls_error(const HttpClient *client);
 /* Begins a request. NULL when there is no room. With `end` there is no body. */
 HttpExchange *http_client_request(HttpClient *client, Span method, Span path, Span authority,
                                   HttpHeaders headers, bool end, const HttpExchangeHandler *handler,

@@ -14,6 +14,7 @@ struct HttpClient {
     HttpConnection *connection; /* NULL once it is gone */
     Task tell;                  /* the owner that `room` has changed */
     int error;                  /* why the connection is gone */
+    Span tls_error;             /* and why TLS failed */
     bool had_room, told_gone;
     bool left; /* the owner has closed it */
 };
@@ -96,6 +97,7 @@ static void on_closed(HttpConnection *connection, int error) {
     HttpClient *client = client_of(connection);
     client->connection = NULL;
     client->error = error;
+    client->tls_error = connection->tls_error;
     if (client->left)
         client_free(client);
     else
@@ -164,6 +166,10 @@ HttpClient *http_client_on(World *world, Stream *connected, const HttpClientOpti
     if (!options->tls)
         on_connected(client->connection);
     return client;
+}
+
+Span http_client_tls_error(const HttpClient *client) {
+    return client->tls_error;
 }
 
 uint8_t http_client_version(const HttpClient *client) {

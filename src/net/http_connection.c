@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "net/http_internal.h"
+#include "net/tls.h"
 
 /* Output that may wait in the stream before the protocol stops filling it: more stays in the
  * queues of the exchanges, where it can still be cancelled. */
@@ -76,6 +77,8 @@ static void on_writable(void *owner) {
 
 static void on_closed(void *owner, int error) {
     HttpConnection *connection = owner;
+    if (connection->tls && error)
+        connection->tls_error = tls_error(connection->stream);
     connection->stream = NULL;
     release(connection, HTTP_LOST);
     connection->side->closed(connection, error);

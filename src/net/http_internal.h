@@ -184,6 +184,7 @@ struct HttpConnection {
     Nanos finishing;                            /* when our side was finished; 0 = not yet */
     Nanos keepalive, keepalive_timeout, pinged; /* client; 0 = none */
     uint64_t bytes_in, bytes_out, exchanges_total;
+    Span tls_error; /* why the handshake failed; constant text */
     bool tls, connected, reading, draining, ended;
     bool closing; /* stream_close was called */
     Buf sniffed;  /* first bytes, until the protocol is known */

@@ -101,7 +101,11 @@ static void refuse(Channel *channel, ClientCall *call) {
     const char *why = failed->error == -ENXIO ? "no such host"
                       : failed->error         ? strerror(-failed->error)
                                               : "it takes no calls";
-    client_call_end(call, STATUS_UNAVAILABLE, "cannot connect to %s: %s", where, why);
+    if (failed->tls_error.len)
+        client_call_end(call, STATUS_UNAVAILABLE, "cannot connect to %s: TLS: %.*s", where,
+                        SPAN_ARGS(failed->tls_error));
+    else
+        client_call_end(call, STATUS_UNAVAILABLE, "cannot connect to %s: %s", where, why);
 }
 
 static void wait(Channel *channel, ClientCall *call) {

@@ -141,6 +141,7 @@ typedef struct Target {
     bool known;             /* its endpoints are */
     Rest rest;              /* from asking for its name */
     int error;              /* of the last attempt to reach it; 0 after a good one */
+    Span tls_error;         /* and why TLS failed, if that was it; constant */
 } Target;
 
 /* One server. */

@@ -80,6 +80,7 @@ static void on_gone(void *owner, int error) {
     retire(connection, channel_world(target->channel));
     if (failed) {
         target->error = error;
+        target->tls_error = http_client_tls_error(connection->http);
         rest(&endpoint->rest, target->channel);
         target_look_up(target);
     }
@@ -189,6 +190,7 @@ static void on_resolved(void *owner, int error, const Address *found, size_t cou
     target->resolution = NULL;
     if (error) {
         target->error = error;
+        target->tls_error = (Span){0};
     } else {
         target->known = true;
         replace_endpoints(target, found, count);
