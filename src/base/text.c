@@ -139,7 +139,7 @@ bool base64_decode(char *out, Span text, size_t *ret_len) {
     size_t rest = len % 4;
     if (rest == 1)
         return false;
-    const uint8_t *in = (const uint8_t *)text.ptr, *end = in + (len - rest);
+    const uint8_t *in = (const uint8_t *)text.ptr, *end = len > rest ? in + (len - rest) : in;
     char *at = out;
     for (; in != end; in += 4, at += 3) {
         int32_t group = decode_group(in, 4);

@@ -98,9 +98,18 @@ static EchoResponse response_of(EchoCall *echo) {
     };
 }
 
-static void send(EchoCall *echo) {
-    EchoResponse response = response_of(echo);
+static size_t size_of(const EchoCall *echo) {
+    const EchoState *state = call_service(echo->call);
     size_t size = echo->request ? echo->request->size : 0;
+    return size < state->size_max ? size : state->size_max;
+}
+
+/* False once the call is over. */
+static bool send(EchoCall *echo) {
+    EchoState *state = call_service(echo->call);
+    EchoResponse response = response_of(echo);
+    CallRef ref = call_ref(echo->call);
+    size_t size = size_of(echo);
     char *payload = size ? malloc(size) : NULL;
     if (payload) {
         memset(payload, 'x', size);
@@ -109,6 +118,7 @@ static void send(EchoCall *echo) {
     echo->sent++;
     call_send(echo->call, &response);
     free(payload);
+    return call_find(state->server, ref);
 }
 
 static void fail(EchoCall *echo, const EchoFailure *failure) {
@@ -147,11 +157,13 @@ static void on_unary(Call *call, const void *message) {
 }
 
 static void send_next(EchoCall *echo) {
-    send(echo);
-    if (echo->sent < echo->request->count)
-        after_delay(echo, send_next);
-    else
-        finish(echo);
+    while (send(echo) && echo->sent < echo->request->count) {
+        if (echo->request->delay_ms) {
+            after_delay(echo, send_next);
+            return;
+        }
+    }
+    finish(echo);
 }
 
 static void on_server_stream(Call *call, const void *message) {
@@ -198,7 +210,7 @@ static void pour(Call *call) {
     EchoResponse response = {0};
     if (!echo->bytes++) /* the payload is made once */
         ((EchoRequest *)echo->request)->payload =
-            span(arena_zalloc(arena, echo->request->size), echo->request->size);
+            span(arena_zalloc(arena, size_of(echo)), size_of(echo));
     response.payload = echo->request->payload;
     while (call_find(state->server, ref)) {
         if (echo->request->count && echo->sent == echo->request->count) {
@@ -220,8 +232,8 @@ static void on_flood(Call *call, const void *message) {
 static void on_careless(Call *call, const void *message) {
     EchoCall *echo = echo_of(call);
     take(echo, message);
-    while (echo->sent < echo->request->count)
-        send(echo);
+    while (echo->sent < echo->request->count && send(echo)) {
+    }
     finish(echo);
 }
 

@@ -8,6 +8,7 @@
 typedef struct EchoState {
     RpcServer *server;
     EchoStats stats;
+    size_t size_max; /* of the payloads that requests ask for; 64 MiB, may be lowered */
     RpcService calls, things;
 } EchoState;
 

@@ -35,7 +35,9 @@ static void on_uploaded(Call *call) {
 
 static void on_download(Call *call, const void *message) {
     const EchoThing *thing = message;
-    for (int32_t i = 0; i < thing->int32; i++)
+    EchoState *state = call_service(call);
+    CallRef ref = call_ref(call);
+    for (int32_t i = 0; i < thing->int32 && call_find(state->server, ref); i++)
         call_send(call, &(EchoThing){.name = thing->name, .int32 = i});
     if (thing->uint32)
         call_fail(call, (StatusCode)thing->uint32, "after %d", thing->int32);
@@ -70,6 +72,7 @@ void echo_services_add(RpcServer *server, EchoState *state) {
     char reason[256];
     *state = (EchoState){
         .server = server,
+        .size_max = 64u << 20,
         .calls = {&EchoCalls_service, ECHO_CALLS, state},
         .things = {&EchoThings_service, ECHO_THINGS, state},
     };
