@@ -209,10 +209,10 @@ static void on_data_end(Http2 *http2, const nghttp2_frame *frame) {
     }
 }
 
-/* Who cancels before there is an answer costs us one ("rapid reset"). */
+/* Who cancels before any of an answer has left costs us one ("rapid reset"). */
 static void on_reset(Http2 *http2, int32_t id) {
     const HttpExchange *exchange = nghttp2_session_get_stream_user_data(http2->session, id);
-    if (exchange && !exchange->status)
+    if (exchange && !exchange->left)
         glitch(http2, 1);
     else
         spend(http2);
@@ -361,6 +361,7 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
                      size_t length, nghttp2_data_source *source, void *user) {
     Http2 *http2 = user;
     HttpExchange *exchange = source->ptr;
+    exchange->left = true;
     http_connection_write(http2->connection, span(head, 9));
     for (size_t left = length; left;) {
         Span part = http_queue_front(&exchange->out);

@@ -82,6 +82,7 @@ struct HttpExchange {
     bool ended : 1;       /* the peer's side is complete */
     bool over : 1;        /* was reset: nothing more goes to the peer or the owner but `closed` */
     bool bodiless : 1;    /* our side has no body whatever is written: HEAD, 204, 304 */
+    bool left : 1;        /* HTTP/2: some of our body has left */
     bool deferred : 1;    /* HTTP/2: the data provider sleeps */
     bool above : 1;       /* output has been above HTTP_LOW */
     bool expects : 1;     /* the peer waits for 100 Continue */
