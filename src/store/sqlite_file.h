@@ -1,0 +1,11 @@
+/* The SQLite file under the store: opened, checked, set aside when damaged, migrated forward.
+ * Private to src/store. */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "base/clock.h"
+
+/* As store_open. */
+int sqlite_file_open(const char *path, const char *vfs, uint64_t epoch, Nanos wall, sqlite3 **ret,
+                     Buf *report);
