@@ -150,10 +150,11 @@ async function testGrpcGo(version) {
 
   await test(label('describe a proto2 schema'), async () => {
     const text = (await done(['describe', address, 'legacy.v1.Order'])).out
-    for (const line of ['required string id = 1;', 'optional int32 amount = 2 [default = 7];', 'optional Kind kind = 3 [default = LARGE];',
+    for (const line of ['// What somebody wants.\nmessage Order {', '  // Which one.\n  required string id = 1;', 'optional int32 amount = 2 [default = 7];', 'optional Kind kind = 3 [default = LARGE];',
       'repeated group Line = 4 {\n    optional string item = 5;', 'map<string, int64> stock = 8;', 'oneof paid {\n    string card = 9;',
       'reserved 20 to 29;', 'extensions 100 to 199;'])
       assert.ok(text.includes(line), `${line}\nin\n${text}`)
+    assert.equal((await done(['describe', '--descriptor-set', legacySet, address, 'Order'])).out, text)
     assert.match((await done(['describe', address, 'Shop'])).out, /rpc Chat\(stream Order\) returns \(stream Receipt\);/)
   })
   await test(label('every kind of call'), async () => {

@@ -11,7 +11,7 @@ server=$PWD/.cache/bin/grpc_go_server
 mkdir -p "${server%/*}"
 command -v go >/dev/null || die "a server is built by Go: install golang-go"
 (cd tests/servers/grpc_go && go build -o "$server" .) || die "go could not build tests/servers/grpc_go"
-protoc -I tests/servers --include_imports -o "$work/legacy.binpb" legacy.proto
+protoc -I tests/servers --include_imports --include_source_info -o "$work/legacy.binpb" legacy.proto
 protoc -I proto -I tests/rpc --include_imports -o "$work/echo.binpb" \
     echo.proto google/rpc/status.proto google/rpc/error_details.proto
 timeout 300 node tests/servers/commands.mjs build-asan/muster "$work/echo.binpb" "$server" "$work/legacy.binpb"
