@@ -184,7 +184,8 @@ def attack_slow_readers(server):
     stats = json.loads(server.post("/echo.v1.Calls/GetStats")[1])
     assert int(stats.get("exhausted", 0)) >= 1, stats
     careless.close()
-    assert grown < 1100 * 400, f"{grown} KB"
+    # Two marks of 64 KB and a message in buffers that double, and the payload that the handler keeps.
+    assert grown < 1100 * 600, f"{grown} KB"
     return (f"1,100 streams: {grown >> 10} MB, {grown // 1100} KB each; others waited {worst * 1000:.0f} ms at most; "
             f"with a sender that does not wait {peak >> 10} MB")
 
@@ -212,7 +213,8 @@ def attack_floods(server):
     literal = bytes([0x83, 0x86, 0x44]) + bytes([len(UNARY)]) + UNARY.encode()  # POST, http, :path
     literal += b"\x41\x09localhost"
     head.close()
-    resets = b"".join(frame(HEADERS, END_HEADERS, 2 * i + 1, literal) + frame(RST, 0, 2 * i + 1, struct.pack(">I", 8))
+    asking = literal + b"\x5f\x10application/grpc"  # without it, it would be answered at once
+    resets = b"".join(frame(HEADERS, END_HEADERS, 2 * i + 1, asking) + frame(RST, 0, 2 * i + 1, struct.pack(">I", 8))
                       for i in range(20000))
     figures = [
         flooded(server, "rapid reset", resets, 1, calm),
