@@ -121,14 +121,18 @@ typedef struct HttpLimits {
     uint32_t header_bytes; /* one header section, names + values + 32 each */
     uint32_t header_count;
     uint32_t window; /* receive window of a stream; a connection has 4 × that */
-    size_t
-        write_queue; /* unsent bytes of one connection before it is closed, beyond what exchanges queue themselves */
-    uint32_t
-        glitches; /* resets, SETTINGS, PINGs, empty frames a peer may send, per second, before GOAWAY */
+    /* What one HTTP/2 session may hold in frames to be sent and in header state before it is
+     * closed. Bodies wait in their exchanges, beside it. */
+    size_t write_queue;
+    /* What costs a peer little and us something, per second, before GOAWAY: resets before an
+     * answer, SETTINGS, empty frames; PINGs and tiny WINDOW_UPDATEs beyond what its calls bring
+     * about. */
+    uint32_t glitches;
     Nanos handshake; /* first byte, TLS handshake and preface */
     Nanos header;    /* a request's header section from its first byte */
-    Nanos body; /* silence in the middle of a body of declared length (others are streams, which
-                        may be silent) */
+    /* Silence in the middle of a body of declared length; others are streams, which may be
+     * silent. */
+    Nanos body;
     Nanos idle; /* a connection without exchanges */
 } HttpLimits;
 
