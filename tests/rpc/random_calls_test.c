@@ -70,6 +70,7 @@ static void server_init(HoldingServer *server, Simulation *simulation) {
     server->world = simulation_world(simulation);
     server->rpc = rpc_server_new(server->world, &options);
     server->state.server = server->rpc;
+    server->state.size_max = UINT32_MAX;
     memcpy(server->handlers, ECHO_CALLS, sizeof server->handlers);
     server->handlers[EchoCalls_RawStream] = (MethodHandler){.message = on_held};
     server->service = (RpcService){&EchoCalls_service, server->handlers, server};
