@@ -103,10 +103,12 @@ for (const [protocol, createTransport] of Object.entries(TRANSPORTS)) {
       httpVersion === '2' ? EVERYTHING : ['client-stream', 'trailers'])
     const url = `http://${server.address}`, name = `connect-node, ${protocol}, HTTP/${httpVersion}`
     clients[name] = transport({ baseUrl: url })
-    clients[`${name}, JSON, gzip`] = transport({ baseUrl: url, useBinaryFormat: false,
-      sendCompression: connect.compressionGzip, compressMinBytes: 1, useHttpGet: true })
-    clients[`${name}, TLS, br`] = transport({ baseUrl: `https://${server.tls}`, nodeOptions: { ca: root },
-      sendCompression: connect.compressionBrotli, compressMinBytes: 1 })
+    if (httpVersion === '1.1' || protocol === 'grpc')
+      clients[`${name}, JSON, gzip`] = transport({ baseUrl: url, useBinaryFormat: false,
+        sendCompression: connect.compressionGzip, compressMinBytes: 1, useHttpGet: true })
+    if (httpVersion === '2')
+      clients[`${name}, TLS, br`] = transport({ baseUrl: `https://${server.tls}`, nodeOptions: { ca: root },
+        sendCompression: connect.compressionBrotli, compressMinBytes: 1 })
   }
 }
 
