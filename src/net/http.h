@@ -130,8 +130,8 @@ typedef struct HttpLimits {
     uint32_t glitches;
     Nanos handshake; /* first byte, TLS handshake and preface */
     Nanos header;    /* a request's header section from its first byte */
-    /* Silence in the middle of a body of declared length; others are streams, which may be
-     * silent. */
+    /* Silence in the middle of a body of declared length (others are streams, which may be
+     * silent), and of a peer that takes nothing of what fills its connection. */
     Nanos body;
     Nanos idle; /* a connection without exchanges */
 } HttpLimits;

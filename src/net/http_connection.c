@@ -72,7 +72,9 @@ static void run_flush(HttpConnection *connection) {
 }
 
 static void on_writable(void *owner) {
-    run_flush(owner);
+    HttpConnection *connection = owner;
+    connection->pressed = 0;
+    run_flush(connection);
 }
 
 static void on_closed(void *owner, int error) {
@@ -104,6 +106,22 @@ static Nanos linger(HttpConnection *connection, Nanos now) {
     return now + HTTP_LINGER;
 }
 
+/* Who takes nothing for that long will not, and must not keep what waits for it. */
+static Nanos check_pressed(HttpConnection *connection, Nanos now) {
+    Nanos limit = connection->limits->body;
+    if (now - connection->pressed < limit)
+        return connection->pressed + limit;
+    size_t pending = stream_pending(connection->stream);
+    if (pending == connection->pressing) {
+        connection->side->refused(connection);
+        http_connection_close(connection, -ETIMEDOUT);
+        return HTTP_TICK_MAX;
+    }
+    connection->pressed = now;
+    connection->pressing = pending;
+    return now + limit;
+}
+
 static void on_timer(Timer *timer) {
     HttpConnection *connection = CONTAINER(timer, HttpConnection, timer);
     if (connection->closing)
@@ -120,6 +138,10 @@ static void on_timer(Timer *timer) {
             http_connection_close(connection, connection->side->server ? 0 : -ETIMEDOUT);
             return;
         }
+    }
+    if (!connection->closing && connection->pressed) {
+        Nanos pressed = check_pressed(connection, now);
+        next = pressed < next ? pressed : next;
     }
     if (next != HTTP_TICK_MAX && !connection->closing)
         http_connection_arm(connection, next);
@@ -194,7 +216,15 @@ bool http_connection_has_room(HttpConnection *connection) {
     if (stream_pending(connection->stream) < HIGH)
         return true;
     stream_flush(connection->stream);
-    return stream_pending(connection->stream) < HIGH;
+    size_t pending = stream_pending(connection->stream);
+    if (pending < HIGH)
+        return true;
+    if (!connection->pressed) {
+        connection->pressed = world_now(connection->world);
+        connection->pressing = pending;
+        http_connection_arm(connection, connection->pressed + connection->limits->body);
+    }
+    return false;
 }
 
 void http_connection_read(HttpConnection *connection, bool on) {

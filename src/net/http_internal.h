@@ -182,6 +182,9 @@ struct HttpConnection {
     Task flush;
     Timer timer;
     Nanos opened, heard, idle_since;
+    Nanos
+        pressed; /* since when the peer has taken nothing of what fills the stream; 0 = it has room */
+    size_t pressing;                            /* how much that was */
     Nanos finishing;                            /* when our side was finished; 0 = not yet */
     Nanos keepalive, keepalive_timeout, pinged; /* client; 0 = none */
     uint64_t bytes_in, bytes_out, exchanges_total;

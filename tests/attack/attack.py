@@ -190,6 +190,25 @@ def attack_slow_readers(server):
             f"with a sender that does not wait {peak >> 10} MB")
 
 
+def attack_stalled_readers(hasty):
+    """Connections that stop reading for good, with streams that still have much to say."""
+    connections, start = [], time.monotonic()
+    for _ in range(20):
+        it = Http2(hasty, (4, (1 << 31) - 1), receive_buffer=4096)
+        it.send(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", (1 << 31) - 1 - 65535)))
+        it.call("/echo.v1.Calls/Flood", envelope(b"\x20" + varint(60000)))
+        connections.append(it)
+    still = 1
+    while still and time.monotonic() - start < 4 * PATIENCE:
+        time.sleep(0.1)
+        still = int(json.loads(hasty.post("/echo.v1.Calls/GetStats")[1]).get("open", 0))
+    took = time.monotonic() - start
+    for it in connections:
+        it.close()
+    assert not still, f"{still} streams are still open after {took:.1f} s"
+    return f"gone after {took:.1f} s (limit {PATIENCE} s)"
+
+
 # ---- floods ----
 
 
