@@ -75,13 +75,24 @@ static void on_deadline(Timer *timer) {
     tell_closed(call);
 }
 
+/* How much of the credit stays with a message of which a part has come, so that it is there when
+ * the handler keeps the message. Never so much that the window would not let in the rest. */
+static size_t credit_of_part(const Call *call) {
+    const EnvelopeReader *reader = &call->reader;
+    size_t part = call->finished || envelope_complete(reader) ? 0 : reader->held.len;
+    size_t most = call->server->options.http.window / 4;
+    most = most < call->uncredited ? most : call->uncredited;
+    return part < most ? part : most;
+}
+
 static void on_body(void *owner, Span bytes) {
     Call *call = owner;
-    call->uncredited = bytes.len;
+    call->uncredited += bytes.len;
     if (!call->finished && !call->request_done)
         call->protocol->body(call, bytes);
-    http_release(call->exchange, call->uncredited);
-    call->uncredited = 0;
+    size_t part = credit_of_part(call);
+    http_release(call->exchange, call->uncredited - part);
+    call->uncredited = part;
 }
 
 static void on_end(void *owner, HttpHeaders trailers) {

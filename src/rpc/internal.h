@@ -81,7 +81,7 @@ struct Call {
     EnvelopeReader reader;
     Buf body;          /* bare bodies: what has come so far; gRPC-Web text: base64 left over */
     Span request;      /* the one message of a call that takes one, until the request has ended */
-    size_t uncredited; /* bytes of the piece being read that nobody has released */
+    size_t uncredited; /* bytes read, of which nobody has given back the credit yet */
     const void *delivering; /* the message the handler is looking at, and its encoded size */
     size_t delivering_size;
 

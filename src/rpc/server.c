@@ -303,6 +303,7 @@ RpcServer *rpc_server_new(World *world, const RpcServerOptions *options) {
     schema_pool_add(server->types, &google_rpc_error_details_proto);
     server->routes = rest_routes_new();
     const HttpLimits *limits = options->http.connections ? &options->http : &HTTP_LIMITS;
+    server->options.http = *limits;
     server->http = http_server_new(world, limits, on_request, server);
     return server;
 }
