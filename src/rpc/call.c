@@ -6,6 +6,8 @@
 #include "rpc/internal.h"
 #include "schema/codec.h"
 
+#define FIRST_WINDOW 65535 /* RFC 9113, section 6.9.2 */
+
 struct RpcMessage {
     RpcServer *server;
     CallRef call;
@@ -76,11 +78,13 @@ static void on_deadline(Timer *timer) {
 }
 
 /* How much of the credit stays with a message of which a part has come, so that it is there when
- * the handler keeps the message. Never so much that the window would not let in the rest. */
+ * the handler keeps the message. Never so much that the window would not let in the rest: a quarter
+ * of it, or of HTTP/2's first one, which holds until the peer has acknowledged ours. */
 static size_t credit_of_part(const Call *call) {
     const EnvelopeReader *reader = &call->reader;
     size_t part = call->finished || envelope_complete(reader) ? 0 : reader->held.len;
-    size_t most = call->server->options.http.window / 4;
+    size_t window = call->server->options.http.window;
+    size_t most = (window < FIRST_WINDOW ? window : FIRST_WINDOW) / 4;
     most = most < call->uncredited ? most : call->uncredited;
     return part < most ? part : most;
 }

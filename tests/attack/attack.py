@@ -84,12 +84,7 @@ def attack_decompression_bombs(server):
         assert status == 429, (name, status, body)
         connection = Http2(server)
         stream = connection.open(UNARY, ("grpc-encoding", name))
-        for at in range(0, len(bomb) + 5, 16384):
-            connection.send(frame(DATA, 0, stream, envelope(bomb, 1)[at:at + 16384]))
-            if at % (16384 * 8) == 0:  # so that the windows open again
-                for _ in connection.frames(0.01):
-                    pass
-        connection.send(frame(DATA, END_STREAM, stream))
+        connection.pour(stream, envelope(bomb, 1))
         status = connection.status(stream)
         assert status == RESOURCE_EXHAUSTED, (name, status)
         connection.close()

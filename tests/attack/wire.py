@@ -12,6 +12,7 @@ import hpack
 
 DATA, HEADERS, RST, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
+INITIAL_WINDOW = 4  # of a stream, among the settings
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
@@ -163,6 +164,29 @@ class Http2:
             if kind == HEADERS:
                 payload = self.decoder.decode(payload)
             yield kind, flags, stream, payload
+
+    def pour(self, stream, data):
+        """Sends a request's body, as the windows allow, and its end."""
+        sent, room = 0, {0: 65535, stream: 65535}
+        while sent < len(data):
+            size = min(16384, len(data) - sent, *room.values())
+            if size > 0:
+                self.send(frame(DATA, 0, stream, data[sent:sent + size]))
+                sent += size
+                room = {which: left - size for which, left in room.items()}
+                continue
+            before = dict(room)
+            for kind, flags, which, payload in self.frames(0.05):
+                if kind == SETTINGS and not flags:
+                    for name, value in struct.iter_unpack(">HI", payload):
+                        room[stream] += value - 65535 if name == INITIAL_WINDOW else 0
+                    self.send(frame(SETTINGS, ACK, 0, b""))
+                elif kind == WINDOW_UPDATE and which in room:
+                    room[which] += int.from_bytes(payload, "big")
+                elif which == stream:
+                    raise AssertionError(f"after {sent} bytes of {len(data)} came a frame of kind {kind}: {payload}")
+            assert room != before or not self.over, "the server ended the connection"
+        self.send(frame(DATA, END_STREAM, stream))
 
     def status(self, stream, seconds=5):
         """grpc-status of a call, or the code it was reset with, negative."""
