@@ -121,26 +121,35 @@ static void not_trailers_only(ClientCall *call) {
     client_call_headers(call, headers);
 }
 
-/* gRPC-Web: "name: value\r\n" lines. */
+/* One "name: value" of gRPC-Web's trailers; a line that is none is passed over. */
+static void add_line(ClientCall *call, HeaderList *list, Span line) {
+    size_t colon = 0;
+    while (colon < line.len && line.ptr[colon] != ':')
+        colon++;
+    if (colon == line.len)
+        return;
+    Span name = arena_copy(&call->arena, span(line.ptr, colon));
+    for (size_t i = 0; i < name.len; i++)
+        ((char *)name.ptr)[i] =
+            name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] | 0x20 : name.ptr[i];
+    Span value = span_skip(line, colon + 1);
+    while (value.len && value.ptr[0] == ' ')
+        value = span_skip(value, 1);
+    *array_push(list) = (HttpHeader){name, value};
+}
+
+/* gRPC-Web: lines that end with "\r\n". */
 static void end_by_text(ClientCall *call, Span text) {
     HeaderList list = {0};
-    while (text.len) {
-        const char *newline = memchr(text.ptr, '\n', text.len);
-        Span line = newline ? span(text.ptr, (size_t)(newline - text.ptr)) : text;
-        text = span_skip(text, line.len + 1);
-        if (line.len && line.ptr[line.len - 1] == '\r')
-            line.len--;
-        const char *colon = line.len ? memchr(line.ptr, ':', line.len) : NULL;
-        if (!colon)
-            continue;
-        Span name = arena_copy(&call->arena, span(line.ptr, (size_t)(colon - line.ptr)));
-        for (size_t i = 0; i < name.len; i++)
-            ((char *)name.ptr)[i] =
-                name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] | 0x20 : name.ptr[i];
-        Span value = span_skip(line, name.len + 1);
-        while (value.len && value.ptr[0] == ' ')
-            value = span_skip(value, 1);
-        *array_push(&list) = (HttpHeader){name, value};
+    for (size_t begin = 0; begin < text.len;) {
+        size_t end = begin;
+        while (end < text.len && text.ptr[end] != '\n')
+            end++;
+        size_t len = end - begin;
+        if (len && text.ptr[end - 1] == '\r')
+            len--;
+        add_line(call, &list, span(text.ptr + begin, len));
+        begin = end + 1;
     }
     end_by_trailers(call, (HttpHeaders){list.items, list.count});
     array_done(&list);
