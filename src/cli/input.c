@@ -169,12 +169,22 @@ static bool read_argument(Input *input, const char *argument) {
     return goes_on;
 }
 
+/* NULL when the loop has left: the array may be gone by then. */
+static const char *argument_at(Input *input, size_t index) {
+    pthread_mutex_lock(&input->mutex);
+    const char *argument = input->bell ? input->arguments[index] : NULL;
+    pthread_mutex_unlock(&input->mutex);
+    return argument;
+}
+
 static void *read_all(void *owner) {
     Input *input = owner;
     Buf nothing = {0};
     bool goes_on = true;
-    for (size_t i = 0; i < input->count && goes_on; i++)
-        goes_on = read_argument(input, input->arguments[i]);
+    for (size_t i = 0; i < input->count && goes_on; i++) {
+        const char *argument = argument_at(input, i);
+        goes_on = argument && read_argument(input, argument);
+    }
     if (goes_on)
         pass_on(input, INPUT_END, &nothing);
     pthread_mutex_lock(&input->mutex);

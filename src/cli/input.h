@@ -8,8 +8,8 @@
 
 typedef struct Input Input;
 
-/* `arrived` is called from the loop when input_next is worth asking again. The arguments outlive
- * the Input. */
+/* `arrived` is called from the loop when input_next is worth asking again. The array of arguments
+ * outlives the Input, their texts the program: a thread stuck in reading may still name one. */
 Input *input_open(World *world, char *const *arguments, size_t count, void (*arrived)(void *owner),
                   void *owner);
 /* What is still to come is not read. */
