@@ -217,7 +217,7 @@ bool cron_next(const Cron *cron, int64_t after, CronZone *zone, int64_t *ret) {
     if (!first_after(cron, after, zone, &at))
         return false;
     *ret = at;
-    if (cron->hours == ALL_HOURS && zone(at) < zone(after))
+    if (cron->hours == ALL_HOURS)
         second_after(cron, after, at, zone, ret);
     return true;
 }
