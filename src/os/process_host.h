@@ -17,12 +17,14 @@
 #include "os/ring.h"
 #include "os/world.h"
 
-#define PROCESS_ID_MAX     128
-#define PROCESS_LABEL_MAX  1024
-#define PROCESS_STATUS_MAX 256           /* of the text of STATUS= */
-#define PROCESS_SPEC_MAX   (1024 * 1024) /* arguments, environment and all, in bytes */
-#define PROCESS_INPUT_MAX  (64 * 1024)   /* input that waits to be read by a process */
-#define PROCESS_FDS_MAX    32
+#define PROCESS_ID_MAX        128
+#define PROCESS_LABEL_MAX     1024
+#define PROCESS_STATUS_MAX    256           /* of the text of STATUS= */
+#define PROCESS_SPEC_MAX      (1024 * 1024) /* arguments, environment and all, in bytes */
+#define PROCESS_INPUT_MAX     (64 * 1024)   /* input that waits to be read by a process */
+#define PROCESS_FDS_MAX       32
+#define PROCESS_FD_TARGET_MAX 1023
+#define PROCESS_RLIMITS_MAX   16
 
 typedef struct ProcessHost ProcessHost;
 
@@ -68,7 +70,7 @@ typedef struct ProcessSpec {
     bool notify;            /* it gets a NOTIFY_SOCKET (sd_notify(3)) */
     size_t ring_size;       /* bytes kept per stream until they are taken; 0 = RING_DEFAULT */
     const ProcessRlimit *rlimits;
-    size_t rlimit_count;
+    size_t rlimit_count; /* up to PROCESS_RLIMITS_MAX */
     ProcessLimits limits;
     const ProcessFd *fds; /* besides these it has 0, 1 and 2 and nothing else */
     size_t fd_count;      /* up to PROCESS_FDS_MAX. With LISTEN_FDS in `env`, LISTEN_PID is added */

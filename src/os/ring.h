@@ -49,7 +49,8 @@ typedef struct RingHeader {
     uint64_t capacity;   /* bytes of data; a multiple of RING_MIN */
     uint64_t head;       /* position behind the last byte that is there */
     uint64_t tail;       /* position of the first byte that is still needed */
-    uint64_t reading;    /* bytes behind head that the writer is about to be given; see ring.c */
+    uint64_t reading;    /* bytes that the writer is about to be given, see ring.c … */
+    uint64_t reading_at; /* … when head was there */
     uint64_t lost;       /* bytes of all gaps that there ever were */
     uint64_t gap_count;  /* gaps that there ever were; the last RING_GAPS are kept */
     uint32_t wants_data; /* the reader sleeps: whoever appends wakes it */
