@@ -1,0 +1,281 @@
+#include "os/machine.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/array.h"
+
+#define TCP_LISTEN 0x0a
+
+/* Whole, up to `room`; the number of bytes or a negative errno. */
+static ssize_t read_file(const char *path, char *out, size_t room) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    size_t len = 0;
+    ssize_t got;
+    while (len < room && (got = read(fd, out + len, room - len)) > 0)
+        len += (size_t)got;
+    close(fd);
+    return (ssize_t)len;
+}
+
+/* ---- sockets ---- */
+
+typedef struct ListeningSocket {
+    uint16_t port;
+    uint64_t inode;
+} ListeningSocket;
+typedef ARRAY(ListeningSocket) ListeningSockets;
+
+/* A line of /proc/net/tcp: "sl local:port remote:port state … uid timeout inode". Only what can be
+ * reached by 127.0.0.1: that, 0.0.0.0, ::1 or ::. */
+static void read_line(const char *line, ListeningSockets *out) {
+    char address[33];
+    unsigned port, state;
+    uint64_t inode;
+    if (sscanf(line, " %*[^:]: %32[0-9A-Fa-f]:%4x %*[^:]:%*4x %2x %*s %*s %*s %*s %*s %" SCNu64,
+               address, &port, &state, &inode) != 4 ||
+        state != TCP_LISTEN)
+        return;
+    size_t len = strlen(address);
+    bool any = strspn(address, "0") == len;
+    bool loopback = (len == 8 && strcmp(address + 6, "7F") == 0) ||
+                    (len == 32 && strcmp(address, "00000000000000000000000001000000") == 0);
+    if (any || loopback)
+        *array_push(out) = (ListeningSocket){(uint16_t)port, inode};
+}
+
+static void read_listening(ListeningSockets *out) {
+    static const char *const FILES[] = {"/proc/net/tcp", "/proc/net/tcp6"};
+    for (size_t i = 0; i < 2; i++) {
+        FILE *file = fopen(FILES[i], "re");
+        char line[512];
+        while (file && fgets(line, sizeof line, file))
+            read_line(line, out);
+        if (file)
+            fclose(file);
+    }
+}
+
+/* The inode of the socket that a descriptor of a process is; 0 when it is none. */
+static uint64_t socket_inode(int folder, const char *name) {
+    char target[64];
+    ssize_t len = readlinkat(folder, name, target, sizeof target - 1);
+    uint64_t inode;
+    if (len <= 0)
+        return 0;
+    target[len] = 0;
+    return sscanf(target, "socket:[%" SCNu64 "]", &inode) == 1 ? inode : 0;
+}
+
+/* Calls back for each socket that a process holds, until it answers true. */
+static bool each_socket(int64_t pid, bool (*see)(void *owner, uint64_t inode), void *owner) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%" PRId64 "/fd", pid);
+    DIR *folder = opendir(path);
+    bool found = false;
+    for (const struct dirent *entry; folder && !found && (entry = readdir(folder));) {
+        uint64_t inode = socket_inode(dirfd(folder), entry->d_name);
+        found = inode && see(owner, inode);
+    }
+    if (folder)
+        closedir(folder);
+    return found;
+}
+
+static bool is_that(void *owner, uint64_t inode) {
+    return *(const uint64_t *)owner == inode;
+}
+
+static int64_t holder_of(uint64_t inode) {
+    DIR *proc = opendir("/proc");
+    int64_t pid = 0;
+    for (const struct dirent *entry; proc && !pid && (entry = readdir(proc));) {
+        char *end;
+        long long number = strtoll(entry->d_name, &end, 10);
+        if (number > 0 && !*end && each_socket(number, is_that, &inode))
+            pid = number;
+    }
+    if (proc)
+        closedir(proc);
+    return pid;
+}
+
+/* ---- processes ---- */
+
+static void read_link_of(int64_t pid, const char *what, char *out, size_t room) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%" PRId64 "/%s", pid, what);
+    ssize_t len = readlink(path, out, room - 1);
+    out[len > 0 ? len : 0] = 0;
+}
+
+static size_t read_text_of(int64_t pid, const char *what, char *out, size_t room) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%" PRId64 "/%s", pid, what);
+    ssize_t len = read_file(path, out, room - 1);
+    size_t size = len > 0 ? (size_t)len : 0;
+    out[size] = 0;
+    return size;
+}
+
+/* Field 22 of /proc/PID/stat, counted behind the name, which may hold anything; 0 when the process
+ * is gone, or dead and only not waited for. */
+static uint64_t start_ticks(int64_t pid) {
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%" PRId64 "/stat", pid);
+    ssize_t len = read_file(path, text, sizeof text - 1);
+    if (len <= 0)
+        return 0;
+    text[len] = 0;
+    const char *at = strrchr(text, ')');
+    if (!at || at[1] != ' ' || at[2] == 'Z' || at[2] == 'X')
+        return 0;
+    at += 2; /* field 3 */
+    for (int field = 3; field < 22 && at; field++) {
+        at = strchr(at, ' ');
+        at = at ? at + 1 : NULL;
+    }
+    return at ? strtoull(at, NULL, 10) : 0;
+}
+
+static int machine_process(int64_t pid, MachineProcess *ret) {
+    struct stat folder;
+    char path[64];
+    *ret = (MachineProcess){.identity = {pid, start_ticks(pid)}, .uid = -1};
+    if (!ret->identity.start_ticks)
+        return -ESRCH;
+    snprintf(path, sizeof path, "/proc/%" PRId64, pid);
+    if (stat(path, &folder) == 0)
+        ret->uid = folder.st_uid;
+    read_link_of(pid, "exe", ret->executable, sizeof ret->executable);
+    read_link_of(pid, "cwd", ret->cwd, sizeof ret->cwd);
+    ret->command_size = read_text_of(pid, "cmdline", ret->command, sizeof ret->command);
+    ret->environment_size = read_text_of(pid, "environ", ret->environment, sizeof ret->environment);
+    return 0;
+}
+
+static int machine_listener(uint16_t port, MachineProcess *ret) {
+    ListeningSockets sockets = {0};
+    read_listening(&sockets);
+    int result = -ENOENT;
+    for (size_t i = 0; i < sockets.count && result; i++) {
+        if (sockets.items[i].port != port)
+            continue;
+        int64_t pid = holder_of(sockets.items[i].inode);
+        result = 0;
+        if (!pid || machine_process(pid, ret) < 0)
+            *ret = (MachineProcess){.uid = -1};
+    }
+    array_done(&sockets);
+    return result;
+}
+
+static bool machine_lives(const ProcessIdentity *identity) {
+    return start_ticks(identity->pid) == identity->start_ticks;
+}
+
+/* The pidfd is opened before the start time is looked at, so it stays with the process that was
+ * meant. */
+static int machine_signal(const ProcessIdentity *identity, int signal) {
+    int fd = (int)syscall(SYS_pidfd_open, (pid_t)identity->pid, 0);
+    if (fd < 0)
+        return -errno;
+    int result = -ESRCH;
+    if (machine_lives(identity))
+        result = syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) < 0 ? -errno : 0;
+    close(fd);
+    return result;
+}
+
+/* ---- ports ---- */
+
+static int machine_free_port(uint16_t *ret_port) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int result = 0;
+    if (fd < 0)
+        return -errno;
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+        result = -errno;
+    else
+        *ret_port = ntohs(address.sin_port);
+    close(fd);
+    return result;
+}
+
+typedef struct PortSearch {
+    ListeningSockets sockets;
+    uint16_t *out;
+    size_t count, room;
+} PortSearch;
+
+static bool note_port(void *owner, uint64_t inode) {
+    PortSearch *search = owner;
+    for (size_t i = 0; i < search->sockets.count; i++) {
+        if (search->sockets.items[i].inode != inode)
+            continue;
+        uint16_t port = search->sockets.items[i].port;
+        size_t at = 0;
+        while (at < search->count && search->out[at] < port)
+            at++;
+        if ((at < search->count && search->out[at] == port) || search->count == search->room)
+            return false;
+        memmove(search->out + at + 1, search->out + at, (search->count - at) * sizeof *search->out);
+        search->out[at] = port;
+        search->count++;
+    }
+    return false;
+}
+
+static size_t machine_ports(const int64_t *pids, size_t count, uint16_t *out, size_t room) {
+    PortSearch search = {.out = out, .room = room};
+    read_listening(&search.sockets);
+    for (size_t i = 0; i < count && search.sockets.count; i++)
+        each_socket(pids[i], note_port, &search);
+    array_done(&search.sockets);
+    return search.count;
+}
+
+const Machine MACHINE = {
+    .listener = machine_listener,
+    .process = machine_process,
+    .free_port = machine_free_port,
+    .lives = machine_lives,
+    .signal = machine_signal,
+    .ports = machine_ports,
+};
+
+Span machine_variable(const MachineProcess *process, Span name) {
+    const char *at = process->environment, *end = at + process->environment_size;
+    while (at < end) {
+        size_t len = strnlen(at, (size_t)(end - at));
+        if (len > name.len && at[name.len] == '=' && memcmp(at, name.ptr, name.len) == 0)
+            return span(at + name.len + 1, len - name.len - 1);
+        at += len + 1;
+    }
+    return (Span){0};
+}
+
+size_t machine_command_text(const MachineProcess *process, char *out, size_t room) {
+    size_t len = process->command_size < room - 1 ? process->command_size : room - 1;
+    memcpy(out, process->command, len);
+    while (len && !out[len - 1])
+        len--;
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)out[i] < ' ')
+            out[i] = ' ';
+    out[len] = 0;
+    return len;
+}

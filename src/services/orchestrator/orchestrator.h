@@ -1,0 +1,34 @@
+/* The orchestrator: starts the services of a project in order, checks and heals them, stops them
+ * with all they have started, and remembers what happened.
+ *
+ * It belongs to the World's thread. What it decides by is pure and lies beside it
+ * (instance_state.h, start_plan.h, backoff.h, debounce.h, cron.h); processes are reached through
+ * os/process_host.h, output goes to services/logs/logs.h.
+ *
+ * On the bus it publishes `process.started`, `process.stopped`, `supervisor.state.SERVICE` and
+ * `supervisor.health.SERVICE`, each a runtime.v1.ServiceEvent: docs/events.md. */
+#pragma once
+
+#include "core/event_bus.h"
+#include "os/process_host.h"
+#include "rpc/access.h"
+#include "rpc/server.h"
+#include "runtime/v1/service.pb.h"
+#include "store/store.h"
+
+typedef struct Orchestrator Orchestrator;
+typedef struct Context Context;
+typedef struct Config Config;
+typedef struct Logs Logs;
+typedef struct Machine Machine;
+
+/* The orchestrator of this runtime; see core/context.h. */
+Orchestrator *orchestrator_of(Context *context);
+
+/* Who is told when something asked for has come true. */
+typedef void OrchestratorDone(void *owner);
+
+/* Stops all services, each before what it depends on; with `force` at once and hard. `done` is
+ * called when the last process is gone, which may be soon, yet never from inside this call. */
+void orchestrator_stop_all(Orchestrator *orchestrator, bool force, OrchestratorDone *done,
+                           void *owner);
