@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "cli/cli.h"
 
 static const Command *const COMMANDS[] = {&COMMAND_SERVE, &COMMAND_CALL, &COMMAND_DESCRIBE};
@@ -19,12 +20,12 @@ static void print_help(FILE *out) {
 }
 
 static int unknown_command(const char *word) {
-    const char *names[COMMAND_COUNT + 1] = {0};
+    Nearest nearest = nearest_to(span_of(word));
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        names[i] = COMMANDS[i]->name;
-    const char *nearest = cli_nearest(word, names);
-    if (nearest)
-        return cli_fail(EXIT_USAGE, "unknown command: %s: did you mean '%s'?", word, nearest);
+        nearest_consider(&nearest, span_of(COMMANDS[i]->name));
+    if (nearest.best.len)
+        return cli_fail(EXIT_USAGE, "unknown command: %s: did you mean '%.*s'?", word,
+                        SPAN_ARGS(nearest.best));
     return cli_fail(EXIT_USAGE, "unknown command: %s: see muster --help", word);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/nearest.h"
 #include "grpc/reflection/v1/reflection.pb.h"
 #include "grpc/reflection/v1alpha/reflection.pb.h"
 #include "schema/codec.h"
@@ -254,33 +255,26 @@ static Span last_part(Span name) {
 }
 
 static int no_service(const Catalog *catalog, Span name, const char *what) {
-    Arena *arena = &catalog->peer->arena;
-    const char *nearest = NULL,
-               **names = arena_alloc(arena, (catalog->services.count + 1) * sizeof *names);
-    size_t count = catalog->services.count;
     bool full = name.len && memchr(name.ptr, '.', name.len);
-    for (size_t i = 0; i < count; i++)
-        names[i] = arena_text(arena, full ? catalog->services.items[i]
-                                          : last_part(catalog->services.items[i]));
-    names[count] = NULL;
-    nearest = cli_nearest(arena_text(arena, name), names);
-    if (nearest)
-        return cli_fail(EXIT_ABSENT, "no such %s: %.*s: did you mean '%s'?", what, SPAN_ARGS(name),
-                        nearest);
+    Nearest nearest = nearest_to(name);
+    for (size_t i = 0; i < catalog->services.count; i++) {
+        Span service = catalog->services.items[i];
+        nearest_consider(&nearest, full ? service : last_part(service));
+    }
+    if (nearest.best.len)
+        return cli_fail(EXIT_ABSENT, "no such %s: %.*s: did you mean '%.*s'?", what,
+                        SPAN_ARGS(name), SPAN_ARGS(nearest.best));
     return cli_fail(EXIT_ABSENT, "no such %s: %.*s: see muster describe %s", what, SPAN_ARGS(name),
                     catalog->peer->where);
 }
 
 static int no_method(const Catalog *catalog, const SchemaService *service, Span name) {
-    Arena *arena = &catalog->peer->arena;
-    const char **names = arena_alloc(arena, (service->method_count + 1u) * sizeof *names);
+    Nearest nearest = nearest_to(name);
     for (uint16_t i = 0; i < service->method_count; i++)
-        names[i] = service->methods[i].name;
-    names[service->method_count] = NULL;
-    const char *nearest = cli_nearest(arena_text(arena, name), names);
-    if (nearest)
-        return cli_fail(EXIT_ABSENT, "no such method: %s/%.*s: did you mean '%s'?",
-                        service->full_name, SPAN_ARGS(name), nearest);
+        nearest_consider(&nearest, span_of(service->methods[i].name));
+    if (nearest.best.len)
+        return cli_fail(EXIT_ABSENT, "no such method: %s/%.*s: did you mean '%.*s'?",
+                        service->full_name, SPAN_ARGS(name), SPAN_ARGS(nearest.best));
     return cli_fail(EXIT_ABSENT, "no such method: %s/%.*s: see muster describe %s %s",
                     service->full_name, SPAN_ARGS(name), catalog->peer->where, service->full_name);
 }

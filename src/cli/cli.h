@@ -32,9 +32,6 @@ int cli_fail(ExitCode code, const char *format, ...) __attribute__((format(print
 int cli_usage(const Command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The name nearest to a mistyped one, NULL when none is near. Names end with NULL. */
-const char *cli_nearest(const char *word, const char *const *names);
-
 /* ---- the data folder ---- */
 
 /* Makes the folder (mode 0700) when it is not there. Fails with a printed error. */
