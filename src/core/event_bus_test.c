@@ -30,7 +30,7 @@ typedef struct Reader {
     Subscription *subscription;
     EventBus *bus;
     int events, told;
-    uint64_t last, missed, first_missed, last_missed;
+    uint64_t last, missed, missed_in_all, first_missed, last_missed;
     bool leave, answer;
 } Reader;
 
@@ -52,6 +52,7 @@ static void on_missed(void *owner, uint64_t count, uint64_t first, uint64_t last
     assert_true(first > reader->last);
     reader->told++;
     reader->missed = count;
+    reader->missed_in_all += count;
     reader->first_missed = first;
     reader->last_missed = last;
 }
@@ -94,6 +95,43 @@ static void a_slow_subscriber_is_told_what_it_missed(void **state) {
     simulation_free(simulation);
 }
 
+/* A hundred thousand events for a reader that takes each, one that now and then pauses, one that
+ * never reads, and one that leaves: nobody waits for another, nothing is lost without being told,
+ * and the one that never reads costs no more memory than its queue. */
+static void load_with_a_subscriber_that_never_reads(void **state) {
+    (void)state;
+    Simulation *simulation = simulation_new(&(SimulationOptions){.seed = 3});
+    World *world = simulation_world(simulation);
+    EventBus *bus = event_bus_new(world);
+    Reader never = {0}, moody = {0}, quick = {0};
+    subscribe(bus, "**", 16, &never);
+    subscribe(bus, "load.*", 64, &moody);
+    subscribe(bus, "load.*", 100, &quick);
+    subscription_pause(never.subscription, true);
+    Blob *payload = blob_copy(SPAN("payload"));
+    for (int turn = 0; turn < 1000; turn++) {
+        subscription_pause(moody.subscription, turn % 3 == 0);
+        for (int i = 0; i < 100; i++)
+            assert_int_equal(event_bus_publish(bus, SPAN("load.x"), payload), 0);
+        simulation_run(simulation, world_now(world) + NANOS_PER_MILLI);
+        assert_true(atomic_load(&payload->refs) <= 1 + 16 + 64);
+    }
+    subscription_pause(moody.subscription, false);
+    simulation_run(simulation, world_now(world) + NANOS_PER_MILLI);
+    assert_int_equal(quick.events, 100000);
+    assert_int_equal(quick.told, 0);
+    assert_int_equal((uint64_t)moody.events + moody.missed_in_all, 100000);
+    assert_true(moody.told > 1);
+    assert_int_equal(never.events + never.told, 0);
+    subscription_pause(never.subscription, false);
+    simulation_run(simulation, world_now(world) + NANOS_PER_MILLI);
+    assert_int_equal(never.events, 16);
+    assert_true(never.missed == 100000 - 16 && never.last_missed == 100000);
+    event_bus_free(bus);
+    blob_unref(payload);
+    simulation_free(simulation);
+}
+
 static void handlers_may_publish_and_leave(void **state) {
     (void)state;
     Simulation *simulation = simulation_new(&(SimulationOptions){.seed = 1});
@@ -132,6 +170,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(patterns_match_words),
         cmocka_unit_test(a_slow_subscriber_is_told_what_it_missed),
+        cmocka_unit_test(load_with_a_subscriber_that_never_reads),
         cmocka_unit_test(handlers_may_publish_and_leave),
         cmocka_unit_test(wrong_topics_and_patterns_are_refused),
     };
