@@ -1,0 +1,5 @@
+#include "doc/doc_fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    return fuzz_format(DOC_JSON, data, size);
+}
