@@ -26,9 +26,10 @@ typedef struct SegmentOptions {
     int64_t total_bytes;  /* of all files together, packed as they are; 0 = 1 GiB */
     int64_t stream_bytes; /* of one stream, counted as they came; 0 = 256 MiB */
     Nanos age;            /* since it was appended; 0 = no limit */
-    /* The stream's bytes before `first` are gone, from inside segment_store_tidy. A stream that is
-     * finished and has no bytes left is itself gone after this call. May be NULL. */
+    /* The stream's bytes before `first` are gone; and: the stream itself is about to go. Both from
+     * inside segment_store_tidy or segment_cursor_free, and not to call the store. May be NULL. */
     void (*dropped)(void *owner, SegmentStream *stream, int64_t first);
+    void (*forgotten)(void *owner, SegmentStream *stream);
     void *owner;
 } SegmentOptions;
 
@@ -48,7 +49,7 @@ void segment_store_close(SegmentStore *store);
 
 /* Finds the stream of that name or makes it, empty, beginning at offset 0. It is known after a
  * restart once something was appended to it. -EMSGSIZE: the name is empty or too long; -EMFILE:
- * there are SEGMENT_STREAMS_MAX. The stream is valid until it is gone (see `dropped`). */
+ * there are SEGMENT_STREAMS_MAX. The stream is valid until it is forgotten. */
 int segment_store_stream(SegmentStore *store, Span name, SegmentStream **ret);
 
 /* NULL when there is none. */
@@ -71,7 +72,7 @@ void *segment_stream_user(const SegmentStream *stream);
 /* Appends what is not stored yet: bytes below the stream's end are skipped. `wall` is kept with
  * it. What is appended can be read at once and is durable after the next sync. -ERANGE: there is a
  * gap between the end and `offset`, see segment_store_lose; -EPIPE: the stream is finished;
- * -ENOSPC and other errors of the disk: nothing was appended, and the same call may be made again
+ * -ENOSPC and other errors of the disk: not all was appended, and the same call may be made again
  * later; -ENOTRECOVERABLE: see segment_store_sync. */
 int segment_store_append(SegmentStream *stream, int64_t offset, Span bytes, Nanos wall);
 
@@ -79,8 +80,8 @@ int segment_store_append(SegmentStream *stream, int64_t offset, Span bytes, Nano
  * there; readers are told. Nothing happens when the end is there already. Errors as append. */
 int segment_store_lose(SegmentStream *stream, int64_t until, Nanos wall);
 
-/* No more bytes will come: once all of the stream's bytes have been dropped, it is forgotten,
- * while any other stream's end is remembered for ever. */
+/* No more bytes will come: when the last file that knows the stream is dropped, the stream is
+ * forgotten, while any other stream's end is remembered for ever. Errors as append. */
 int segment_store_finish(SegmentStream *stream);
 
 /* All that was appended is on the disk. -ENOSPC and the like: it is not yet; nothing is lost, try
@@ -118,8 +119,8 @@ int segment_cursor_next(SegmentCursor *cursor, SegmentChunk *ret);
 /* Where the next chunk begins. */
 int64_t segment_cursor_offset(const SegmentCursor *cursor);
 
-/* The offset of a chunk that was appended at or before `wall`, as near as the index knows, and
- * never after the first one appended at or later than `wall` as long as clocks ran forward. */
+/* Where to begin reading for what was appended at `wall` or later: at that chunk or a little
+ * before it, as long as clocks ran forward. */
 int64_t segment_stream_seek(const SegmentStream *stream, Nanos wall);
 
 typedef struct SegmentUsage {
