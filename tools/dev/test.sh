@@ -11,6 +11,7 @@
 #   tsan        unit tests with ThreadSanitizer
 #   fuzz        each fuzz target: its corpus, then a few seconds of new input
 #   protobuf    the official Protobuf conformance suite, binary and JSON
+#   toml        toml-test: the TOML community's valid and invalid files
 #   roundtrip   our messages and @bufbuild/protobuf's are the same, there and back
 #   clients     programs of others, from grpcurl to Chromium, call a server of ours
 #   servers     muster call and describe, against servers of others and our own
@@ -23,7 +24,7 @@
 need build test
 
 # One file of tools/dev/suites/ each: it prints what it finds and ends with `N passed, N failed`.
-SUITES=(fmt tidy proto unit asan tsan fuzz protobuf roundtrip clients servers attack connect http2)
+SUITES=(fmt tidy proto unit asan tsan fuzz protobuf toml roundtrip clients servers attack connect http2)
 
 logs=build-logs
 passed=0 failed=0 summary=()
