@@ -10,9 +10,8 @@
 #include "google/protobuf/any.pb.h"
 #include "google/rpc/error_details.pb.h"
 #include "rpc/metadata.h"
+#include "runtime/data.h"
 #include "schema/json.h"
-
-#define DATA_FOLDER ".muster"
 
 /* ---- options ---- */
 
@@ -118,9 +117,9 @@ static bool find_runtime(Peer *peer, Buf *address, char *folder, size_t room) {
     if (given && *given && !peer->data)
         buf_add(address, span_of(given));
     else if (peer->data)
-        data_read(folder, "address", address);
+        data_read(folder, DATA_ADDRESS, address);
     for (size_t up = 0; !address->len && !peer->data && up < 64; up++) {
-        if (data_read(folder, "address", address) == 0)
+        if (data_read(folder, DATA_ADDRESS, address) == 0)
             break;
         char higher[4096];
         if ((size_t)snprintf(higher, sizeof higher, "../%s", folder) >= room)
@@ -140,7 +139,7 @@ static void add_token(Peer *peer, const char *folder) {
     buf_add_literal(&token, "Bearer ");
     if (given && *given)
         buf_add(&token, span_of(given));
-    else if (data_read(folder, "token", &token) < 0)
+    else if (data_read(folder, DATA_TOKEN, &token) < 0)
         return;
     *array_push(&peer->metadata) = (HttpHeader){SPAN("authorization"), trim(buf_span(&token))};
 }

@@ -1,7 +1,6 @@
 /* muster serve: the runtime alone, in the foreground. */
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,13 +9,10 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "cli/cli.h"
-#include "net/tls.h"
-#include "rpc/health.h"
-#include "rpc/reflection.h"
-#include "rpc/server.h"
+#include "runtime/data.h"
+#include "runtime/runtime.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:50051"
-#define DRAIN_GRACE    (10 * NANOS_PER_SECOND)
 
 static const char HELP[] =
     "Usage: muster serve [options]\n"
@@ -44,16 +40,12 @@ static const char HELP[] =
     "certificate.\n";
 
 typedef struct Serve {
-    World *world;
-    RpcServer *server;
-    AccessPolicy access;
-    TlsContext *tls;
     const char *data;
     ARRAY(Address) listen;
     ARRAY(Span) hosts;
     ARRAY(Span) origins;
-    TlsOptions tls_options;
-    bool json_log, quiet, help, draining;
+    TlsOptions tls;
+    bool json_log, quiet, help;
 } Serve;
 
 /* ---- options ---- */
@@ -95,14 +87,14 @@ static int set_option(Serve *serve, int option, char *value) {
         serve->data = value;
         return 0;
     case OPT_CERT:
-        serve->tls_options.cert_file = value;
+        serve->tls.cert_file = value;
         return 0;
     case OPT_KEY:
-        serve->tls_options.key_file = value;
+        serve->tls.key_file = value;
         return 0;
     case OPT_CA:
-        serve->tls_options.ca_file = value;
-        serve->tls_options.require_client_cert = true;
+        serve->tls.ca_file = value;
+        serve->tls.require_client_cert = true;
         return 0;
     case OPT_HOST:
         *array_push(&serve->hosts) = span_of(value);
@@ -140,76 +132,19 @@ static int read_options(Serve *serve, int argc, char **argv) {
     }
     if (optind < argc)
         return cli_usage(&COMMAND_SERVE, "unexpected argument: %s", argv[optind]);
-    if (!serve->tls_options.cert_file != !serve->tls_options.key_file)
+    if (!serve->tls.cert_file != !serve->tls.key_file)
         return cli_usage(&COMMAND_SERVE, "--tls-cert and --tls-key go together");
-    if (serve->tls_options.ca_file && !serve->tls_options.cert_file)
+    if (serve->tls.ca_file && !serve->tls.cert_file)
         return cli_usage(&COMMAND_SERVE, "--tls-client-ca needs --tls-cert and --tls-key");
     if (!serve->listen.count)
         address_parse(SPAN(DEFAULT_LISTEN), array_push(&serve->listen));
     return 0;
 }
 
-/* ---- running ---- */
-
-static void on_drained(void *owner) {
-    Serve *serve = owner;
-    world_stop(serve->world);
-}
-
-static void on_stop_signal(void *owner, int signal) {
-    Serve *serve = owner;
-    if (serve->draining)
-        _exit(128 + signal);
-    serve->draining = true;
-    log_info("stopping; a second signal exits at once");
-    http_server_drain(rpc_server_http(serve->server), DRAIN_GRACE, on_drained, serve);
-}
-
-static void on_reload_signal(void *owner, int signal) {
-    (void)signal;
-    Serve *serve = owner;
-    char reason[256];
-    if (!serve->tls)
-        return;
-    if (tls_context_reload(serve->tls, reason, sizeof reason) < 0)
-        log_error("the old certificates stay", log_text("reason", span_of(reason)));
-    else
-        log_info("certificates read again");
-}
-
-/* "http://127.0.0.1:50051"; unix sockets are written unix:PATH. */
-static void format_url(const Serve *serve, const Address *address, Buf *out) {
-    char text[300];
-    size_t len = address_format(address, text, sizeof text);
-    bool web = address->kind == ADDRESS_TCP;
-    buf_printf(out, "%s%.*s", !web ? "" : serve->tls ? "https://" : "http://", (int)len, text);
-}
-
-/* Appends the addresses to `urls`, a line each. */
-static int listen_all(Serve *serve, Buf *urls) {
-    HttpServer *http = rpc_server_http(serve->server);
-    for (size_t i = 0; i < serve->listen.count; i++) {
-        const Address *wanted = &serve->listen.items[i];
-        Address bound;
-        TlsContext *tls = wanted->kind == ADDRESS_TCP ? serve->tls : NULL;
-        int result = http_server_listen(http, wanted, tls, &bound);
-        char text[300];
-        address_format(wanted, text, sizeof text);
-        if (result == -EADDRINUSE)
-            return cli_fail(EXIT_FAILED,
-                            "the address is in use: %s: stop what listens there, or choose another "
-                            "with --listen (port 0 picks a free one)",
-                            text);
-        if (result < 0)
-            return cli_fail(EXIT_FAILED, "cannot listen: %s: %s", text, strerror(-result));
-        format_url(serve, &bound, urls);
-        buf_add_char(urls, '\n');
-    }
-    return 0;
-}
+/* ---- the command ---- */
 
 /* Whoever reads a line may call, and finds the traces. */
-static void announce(Span urls) {
+static void announce(void *owner, Span urls) {
     while (urls.len) {
         size_t len = (size_t)((const char *)memchr(urls.ptr, '\n', urls.len) - urls.ptr);
         printf("listening on %.*s\n", (int)len, urls.ptr);
@@ -218,86 +153,40 @@ static void announce(Span urls) {
     fflush(stdout);
 }
 
-/* What other commands look for: where we are, and a token that may do everything. */
-static int leave_traces(Serve *serve, Span url) {
-    char token[TOKEN_MAX];
-    size_t len = token_make(&serve->access, SCHEMA_SCOPE_CONTROL, SPAN("cli"), token);
-    int result = data_write(serve->data, "token", span(token, len));
-    if (result == 0)
-        result = data_write(serve->data, "address", url);
-    if (result < 0)
-        return cli_fail(EXIT_FAILED, "cannot write into the data folder: %s: %s", serve->data,
-                        strerror(-result));
-    return 0;
-}
-
-static int start_tls(Serve *serve) {
-    char reason[256];
-    if (!serve->tls_options.cert_file)
-        return 0;
-    if (tls_context_new(true, &serve->tls_options, &serve->tls, reason, sizeof reason) < 0)
-        return cli_fail(EXIT_USAGE, "TLS: %s", reason);
-    return 0;
-}
-
-static int run_server(Serve *serve) {
-    RpcServerOptions options = {
-        .allowed_hosts = serve->hosts.items,
-        .allowed_host_count = serve->hosts.count,
-        .allowed_origins = serve->origins.items,
-        .allowed_origin_count = serve->origins.count,
-        .http = HTTP_LIMITS,
-        .compress = true,
+static int serve(const Serve *options) {
+    RuntimeOptions runtime = {
+        .listen = options->listen.items,
+        .listen_count = options->listen.count,
+        .hosts = options->hosts.items,
+        .host_count = options->hosts.count,
+        .origins = options->origins.items,
+        .origin_count = options->origins.count,
+        .tls = options->tls,
+        .data_folder = options->data,
+        .ready = announce,
     };
-    for (size_t i = 0; i < serve->listen.count; i++)
-        serve->access.required |= !address_is_loopback(&serve->listen.items[i]);
-    serve->server = rpc_server_new(serve->world, &options);
-    rpc_server_on_authorize(serve->server, access_authorize, &serve->access);
-    reflection_add(serve->server);
-    HealthStatuses *health = health_new(serve->server);
-    Buf urls = {0};
-    int result = listen_all(serve, &urls);
-    if (!result) {
-        const char *end = memchr(urls.ptr, '\n', urls.len);
-        result = leave_traces(serve, span(urls.ptr, (size_t)(end - urls.ptr)));
-    }
-    if (!result) {
-        announce(buf_span(&urls));
-        world_on_signal(serve->world, SIGINT, on_stop_signal, serve);
-        world_on_signal(serve->world, SIGTERM, on_stop_signal, serve);
-        world_on_signal(serve->world, SIGHUP, on_reload_signal, serve);
-        world_run(serve->world);
-        data_remove(serve->data, "address");
-    }
-    rpc_server_free(serve->server);
-    health_free(health);
-    buf_done(&urls);
-    return result;
+    LogForm form = options->json_log                  ? LOG_JSON
+                   : isatty(2) && !getenv("NO_COLOR") ? LOG_HUMAN_COLOUR
+                                                      : LOG_HUMAN;
+    log_setup(2, form, options->quiet ? LOG_ERROR : LOG_INFO);
+    Buf reason = {0};
+    int error = runtime_run(&runtime, &reason);
+    if (error < 0)
+        cli_fail(EXIT_FAILED, "%.*s", SPAN_ARGS(buf_span(&reason)));
+    buf_done(&reason);
+    return error == -EINVAL ? EXIT_USAGE : error ? EXIT_FAILED : EXIT_DONE;
 }
 
 static int run(int argc, char **argv) {
-    Serve serve = {.data = ".muster"};
-    int result = read_options(&serve, argc, argv);
-    if (!result && serve.help) {
+    Serve options = {.data = DATA_FOLDER};
+    int result = read_options(&options, argc, argv);
+    if (!result && options.help)
         fputs(HELP, stdout);
-    } else if (!result) {
-        LogForm form = serve.json_log                     ? LOG_JSON
-                       : isatty(2) && !getenv("NO_COLOR") ? LOG_HUMAN_COLOUR
-                                                          : LOG_HUMAN;
-        log_setup(2, form, serve.quiet ? LOG_ERROR : LOG_INFO);
-        serve.world = world_new();
-        result = start_tls(&serve);
-        if (!result &&
-            (data_open(serve.data) < 0 || data_key(serve.data, serve.world, &serve.access) < 0))
-            result = EXIT_FAILED;
-        if (!result)
-            result = run_server(&serve);
-        tls_context_unref(serve.tls);
-        world_free(serve.world);
-    }
-    array_done(&serve.listen);
-    array_done(&serve.hosts);
-    array_done(&serve.origins);
+    else if (!result)
+        result = serve(&options);
+    array_done(&options.listen);
+    array_done(&options.hosts);
+    array_done(&options.origins);
     return result;
 }
 

@@ -47,13 +47,13 @@ typedef struct Infrastructure {
     RpcServer *server; /* services are added in `load`, later never */
     Store *store;
     ProcessHost *processes;
-    const AccessPolicy *access; /* tokens are made with it */
+    AccessPolicy *access;       /* tokens are made with it */
     Entries *entries;           /* stages are added in `load` */
     const Config *config;       /* the project's as it was read at the start; NULL: no project */
     const char *data_folder;    /* absolute path of ".muster" */
     const char *address;        /* what MUSTER_ADDRESS gets: "http://127.0.0.1:50051" */
     const char *version;        /* "0.1.0" */
-    uint64_t epoch;             /* of this run of the runtime; > 0, larger than those before it */
+    int64_t epoch;              /* of this run of the runtime: > 0, another one each time */
 } Infrastructure;
 
 /* Puts it there under the key "infrastructure"; the struct lives as long as the Context. */

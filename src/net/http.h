@@ -158,6 +158,8 @@ void http_server_serve(HttpServer *server, Stream *stream, TlsContext *tls);
  * over (then `stream` and the bytes read so far are the callee's). */
 void http_server_on_foreign(HttpServer *server,
                             bool (*take)(void *owner, Stream *stream, Span first), void *owner);
+/* While held, connections wait in the kernel's backlog; at first it is not. */
+void http_server_hold(HttpServer *server, bool hold);
 /* Graceful end: stops accepting, GOAWAY in two steps, exchanges finish; what is left at `grace`
  * is cut; then `drained`. */
 void http_server_drain(HttpServer *server, Nanos grace, void (*drained)(void *owner), void *owner);

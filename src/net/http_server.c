@@ -28,6 +28,7 @@ struct HttpServer {
     void *take_owner;
     ARRAY(Door *) doors;
     Link connections;
+    bool held;
     bool paused;
     bool draining;
     Timer grace;
@@ -45,12 +46,13 @@ static HttpServer *server_of(const HttpConnection *connection) {
 
 static void pace(HttpServer *server) {
     bool full = server->stats.connections_open >= server->limits.connections;
-    if (full == server->paused)
+    bool pause = full || server->held;
+    if (pause == server->paused)
         return;
-    server->paused = full;
+    server->paused = pause;
     for (size_t i = 0; i < server->doors.count; i++)
         if (server->doors.items[i]->listener)
-            listener_pause(server->doors.items[i]->listener, full);
+            listener_pause(server->doors.items[i]->listener, pause);
 }
 
 static void forget(HttpConnection *connection) {
@@ -235,6 +237,11 @@ static void close_doors(HttpServer *server) {
     for (size_t i = 0; i < server->doors.count; i++)
         door_free(server->doors.items[i]);
     array_done(&server->doors);
+}
+
+void http_server_hold(HttpServer *server, bool hold) {
+    server->held = hold;
+    pace(server);
 }
 
 /* ---- end ---- */

@@ -296,6 +296,26 @@ static void scenario_drain_cuts(HttpVersionWish version) {
     pair_done(&pair);
 }
 
+/* Who connects meanwhile waits. */
+static void scenario_hold(HttpVersionWish version) {
+    Pair pair;
+    pair_init(&pair, version, NULL);
+    World *world = pair.kit.world;
+    Address address;
+    Stream *stream;
+    http_server_hold(pair.kit.server, true);
+    assert_true(address_parse(SPAN("127.0.0.1:1"), &address));
+    assert_int_equal(http_server_listen(pair.kit.server, &address, NULL, NULL), 0);
+    assert_int_equal(stream_connect(world, &address, NULL, NULL, &stream), 0);
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    assert_int_equal(http_server_stats(pair.kit.server).connections_total, 1);
+    http_server_hold(pair.kit.server, false);
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    assert_int_equal(http_server_stats(pair.kit.server).connections_total, 2);
+    stream_close(stream, 0);
+    pair_done(&pair);
+}
+
 static void scenario_client_closes(HttpVersionWish version) {
     Pair pair;
     Ask ask = {0};
@@ -382,6 +402,7 @@ static const struct {
     {"slow client", scenario_slow_client},
     {"drain", scenario_drain},
     {"drain cuts", scenario_drain_cuts},
+    {"hold", scenario_hold},
     {"client closes", scenario_client_closes},
     {"idle", scenario_idle},
     {"silent body", scenario_silent_body},

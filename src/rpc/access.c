@@ -37,21 +37,58 @@ static void sign(const AccessPolicy *policy, Span text, uint8_t mac[MAC_SIZE]) {
          &size);
 }
 
-size_t token_make(const AccessPolicy *policy, SchemaScope scope, Span subject, char *out) {
-    if (subject.len > SUBJECT_MAX)
-        return 0;
+/* Writes what is signed. */
+static size_t write_body(SchemaScope scope, Span subject, char *out) {
     Span name = SCOPES[scope_index(scope)].name;
     memcpy(out, name.ptr, name.len);
     size_t len = name.len;
     out[len++] = '.';
-    len += base64_encode(out + len, subject, true, false);
+    return len + base64_encode(out + len, subject, true, false);
+}
+
+static size_t add_mac(const AccessPolicy *policy, char *out, size_t len) {
     uint8_t mac[MAC_SIZE];
     sign(policy, span(out, len), mac);
     out[len++] = '.';
     return len + base64_encode(out + len, span(mac, MAC_SIZE), true, false);
 }
 
-bool token_check(const AccessPolicy *policy, Span token, SchemaScope *ret_scope) {
+size_t token_make(const AccessPolicy *policy, SchemaScope scope, Span subject, char *out) {
+    if (subject.len > SUBJECT_MAX)
+        return 0;
+    return add_mac(policy, out, write_body(scope, subject, out));
+}
+
+size_t token_make_limited(AccessPolicy *policy, SchemaScope scope, Span subject, TokenLimits limits,
+                          char *out) {
+    if (subject.len > SUBJECT_MAX)
+        return 0;
+    size_t len = write_body(scope, subject, out);
+    out[len++] = '.';
+    len += format_i64(out + len, limits.expires_ms);
+    out[len++] = '.';
+    len += format_u64(out + len, limits.once);
+    if (limits.once)
+        policy->once[policy->next_once++ % TOKEN_ONCE_MAX] = limits.once;
+    return add_mac(policy, out, len);
+}
+
+/* What follows the subject in a body; none is no limits. */
+static bool read_limits(Span body, TokenLimits *ret) {
+    const char *once = memrchr(body.ptr, '.', body.len);
+    Span before = span(body.ptr, (size_t)(once - body.ptr));
+    const char *expires = memrchr(before.ptr, '.', before.len);
+    *ret = (TokenLimits){0};
+    if (!expires) /* the only '.' is the one before the subject */
+        return true;
+    Span scope = span(before.ptr, (size_t)(expires - before.ptr));
+    return memchr(scope.ptr, '.', scope.len) &&
+           parse_i64(span(expires + 1, (size_t)(once - expires - 1)), &ret->expires_ms) &&
+           parse_u64(span(once + 1, (size_t)(body.ptr + body.len - once - 1)), &ret->once);
+}
+
+bool token_check(const AccessPolicy *policy, Span token, SchemaScope *ret_scope,
+                 TokenLimits *ret_limits) {
     if (!token.len || token.len > TOKEN_MAX)
         return false;
     const char *dot = memrchr(token.ptr, '.', token.len);
@@ -71,7 +108,7 @@ bool token_check(const AccessPolicy *policy, Span token, SchemaScope *ret_scope)
         if (!span_starts(body, name) || body.ptr[name.len] != '.')
             continue;
         *ret_scope = SCOPES[i].scope;
-        return true;
+        return read_limits(body, ret_limits);
     }
     return false;
 }
@@ -111,8 +148,23 @@ static bool is_trusted_peer(const HttpPeer *peer) {
     return ourselves || peer->certificate.len;
 }
 
+/* Whether the token may be used now; one that is good once is used up by that. */
+static bool within_limits(AccessPolicy *policy, TokenLimits limits, const Call *call) {
+    if (limits.expires_ms && world_wall(call_world(call)) / NANOS_PER_MILLI >= limits.expires_ms)
+        return false;
+    if (!limits.once)
+        return true;
+    for (size_t i = 0; i < TOKEN_ONCE_MAX; i++) {
+        if (policy->once[i] == limits.once) {
+            policy->once[i] = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
 Status access_authorize(void *owner, Call *call) {
-    const AccessPolicy *policy = owner;
+    AccessPolicy *policy = owner;
     const HttpPeer *peer = call_peer(call);
     size_t needed = scope_index(needed_scope(call_method(call)));
     size_t local = policy->required || !peer->loopback ? 0 : scope_index(SCHEMA_SCOPE_REPORT);
@@ -121,17 +173,21 @@ Status access_authorize(void *owner, Call *call) {
     const char *path = call_method(call)->path, *scope = SCOPES[needed].name.ptr;
     Span token = given_token(call);
     SchemaScope given;
+    TokenLimits limits;
     if (!token.len)
         return status_make(call_arena(call), STATUS_UNAUTHENTICATED,
                            "%s needs a token with scope %s: send 'authorization: Bearer TOKEN' "
                            "(services find theirs in MUSTER_TOKEN, people in .muster/token)",
                            path, scope);
-    if (!token_check(policy, token, &given))
+    if (!token_check(policy, token, &given, &limits))
         return status_make(call_arena(call), STATUS_UNAUTHENTICATED,
                            "the token is not one of this runtime");
     if (SCOPES[scope_index(given)].rank < SCOPES[needed].rank)
         return status_make(call_arena(call), STATUS_PERMISSION_DENIED,
                            "%s needs scope %s, the token has %s", path, scope,
                            SCOPES[scope_index(given)].name.ptr);
+    if (!within_limits(policy, limits, call))
+        return status_make(call_arena(call), STATUS_UNAUTHENTICATED,
+                           "the token is used up or its time is over: ask for a new one");
     return status_ok();
 }

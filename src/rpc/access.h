@@ -17,17 +17,32 @@
 #define TOKEN_KEY_SIZE 32
 #define TOKEN_MAX      256
 
+/* Tokens that can be used once are remembered until they are; of more, the oldest are void. */
+#define TOKEN_ONCE_MAX 64
+
 typedef struct AccessPolicy {
     uint8_t key[TOKEN_KEY_SIZE];
     bool required;
+    uint64_t once[TOKEN_ONCE_MAX]; /* their numbers; 0 = none */
+    size_t next_once;
 } AccessPolicy;
 
 /* Writes a token; returns its length, 0 when the subject is too long. `out` has room for
  * TOKEN_MAX. */
 size_t token_make(const AccessPolicy *policy, SchemaScope scope, Span subject, char *out);
 
-/* Checks in constant time. */
-bool token_check(const AccessPolicy *policy, Span token, SchemaScope *ret_scope);
+/* Likewise one that is valid for a time, or once, within the life of this runtime:
+ * "SCOPE.SUBJECT.EXPIRES.ONCE.MAC". */
+typedef struct TokenLimits {
+    int64_t expires_ms; /* Unix milliseconds; 0 = never */
+    uint64_t once;      /* not 0: a random number, and the token is good for one call */
+} TokenLimits;
+size_t token_make_limited(AccessPolicy *policy, SchemaScope scope, Span subject, TokenLimits limits,
+                          char *out);
+
+/* Checks the signature in constant time; the limits are the caller's to check. */
+bool token_check(const AccessPolicy *policy, Span token, SchemaScope *ret_scope,
+                 TokenLimits *ret_limits);
 
 /* For rpc_server_on_authorize; `policy` is an AccessPolicy. */
 Status access_authorize(void *policy, Call *call);

@@ -4,6 +4,7 @@
 
 #include "base/test.h"
 #include "net/http_internal.h"
+#include "os/simulation.h"
 #include "rpc/internal.h"
 
 static const AccessPolicy POLICY = {.key = "0123456789abcdef0123456789abcde"};
@@ -17,21 +18,23 @@ static void test_token_says_its_scope(void **state) {
     for (size_t i = 0; i < 3; i++) {
         char text[TOKEN_MAX];
         SchemaScope scope;
+        TokenLimits limits;
         size_t len = token_make(&POLICY, SCOPES[i], SPAN("instance-1"), text);
         assert_true(len > 0 && len <= TOKEN_MAX);
-        assert_true(token_check(&POLICY, span(text, len), &scope));
+        assert_true(token_check(&POLICY, span(text, len), &scope, &limits));
         assert_int_equal(scope, SCOPES[i]);
-        assert_false(token_check(&OTHER, span(text, len), &scope));
+        assert_false(token_check(&OTHER, span(text, len), &scope, &limits));
     }
 }
 
 static void test_subjects(void **state) {
     char subject[97], text[TOKEN_MAX];
     SchemaScope scope;
+    TokenLimits limits;
     memset(subject, 0xff, sizeof subject);
     size_t len = token_make(&POLICY, SCHEMA_SCOPE_REPORT, span(subject, 96), text);
     assert_true(len > 0 && len <= TOKEN_MAX);
-    assert_true(token_check(&POLICY, span(text, len), &scope));
+    assert_true(token_check(&POLICY, span(text, len), &scope, &limits));
     assert_int_equal(token_make(&POLICY, SCHEMA_SCOPE_REPORT, span(subject, 97), text), 0);
     assert_true(token_make(&POLICY, SCHEMA_SCOPE_REPORT, (Span){0}, text) > 0);
 }
@@ -40,9 +43,10 @@ static void test_subjects(void **state) {
 static void test_forgeries(void **state) {
     char text[TOKEN_MAX], forged[TOKEN_MAX];
     SchemaScope scope;
+    TokenLimits limits;
     size_t len = token_make(&POLICY, SCHEMA_SCOPE_READ, SPAN("a"), text);
     for (size_t cut = 0; cut < len; cut++)
-        assert_false(token_check(&POLICY, span(text, cut), &scope));
+        assert_false(token_check(&POLICY, span(text, cut), &scope, &limits));
     /* The last character of 32 bytes in base64 has two bits that mean nothing, and both of its
      * alphabets are read. */
     for (size_t at = 0; at + 1 < len; at++) {
@@ -51,19 +55,19 @@ static void test_forgeries(void **state) {
             forged[at] = (char)byte;
             bool same = byte == text[at] || (byte == '+' && text[at] == '-') ||
                         (byte == '/' && text[at] == '_');
-            if (!same && token_check(&POLICY, span(forged, len), &scope))
+            if (!same && token_check(&POLICY, span(forged, len), &scope, &limits))
                 fail_msg("byte %zu may be 0x%02x", at, byte);
         }
     }
     Span raised = SPAN("control.");
     memcpy(forged, raised.ptr, raised.len);
     memcpy(forged + raised.len, text + 5, len - 5);
-    assert_false(token_check(&POLICY, span(forged, raised.len + len - 5), &scope));
-    assert_false(token_check(&POLICY, (Span){0}, &scope));
-    assert_false(token_check(&POLICY, SPAN("..."), &scope));
+    assert_false(token_check(&POLICY, span(forged, raised.len + len - 5), &scope, &limits));
+    assert_false(token_check(&POLICY, (Span){0}, &scope, &limits));
+    assert_false(token_check(&POLICY, SPAN("..."), &scope, &limits));
     char large[TOKEN_MAX + 1];
     memset(large, '.', sizeof large);
-    assert_false(token_check(&POLICY, span(large, sizeof large), &scope));
+    assert_false(token_check(&POLICY, span(large, sizeof large), &scope, &limits));
 }
 
 /* ---- calls ---- */
@@ -74,22 +78,26 @@ typedef struct Asking {
     SchemaScope needed;
     const char *path;
     const char *header, *value;
+    AccessPolicy *policy; /* NULL: POLICY */
+    World *world;
 } Asking;
 
 static StatusCode ask(const Asking *asking) {
     AccessPolicy policy = POLICY;
     policy.required = asking->required;
+    RpcServer server = {.world = asking->world};
     HttpConnection connection = {.peer = asking->peer};
     HttpExchange exchange = {.connection = &connection};
     SchemaMethod method = {.path = asking->path ? asking->path : "/test.Service/Method",
                            .scope = (uint8_t)asking->needed};
     MethodEntry entry = {.schema = &method};
     HttpHeader header = {span_of(asking->header), span_of(asking->value)};
-    Call call = {.exchange = &exchange,
+    Call call = {.server = &server,
+                 .exchange = &exchange,
                  .method = &entry,
                  .metadata = {&header, asking->header != NULL},
                  .has_metadata = true};
-    Status status = access_authorize(&policy, &call);
+    Status status = access_authorize(asking->policy ? asking->policy : &policy, &call);
     assert_true(status.code == STATUS_OK || status.message.len > 0);
     arena_done(&exchange.arena);
     return status.code;
@@ -145,6 +153,40 @@ static void test_with_token(void **state) {
     assert_int_equal(ask(&asking), STATUS_UNAUTHENTICATED);
     asking.value = bearer(&POLICY, SCHEMA_SCOPE_CONTROL) + 7;
     assert_int_equal(ask(&asking), STATUS_UNAUTHENTICATED);
+}
+
+static void test_limited_tokens(void **state) {
+    Simulation *simulation = simulation_new(&(SimulationOptions){.seed = 1});
+    World *world = simulation_world(simulation);
+    AccessPolicy policy = POLICY;
+    policy.required = true;
+    char text[16 + TOKEN_MAX] = "Bearer ";
+    Asking asking = {.peer = REMOTE,
+                     .header = "authorization",
+                     .value = text,
+                     .needed = SCHEMA_SCOPE_READ,
+                     .policy = &policy,
+                     .world = world};
+    TokenLimits hour = {.expires_ms = world_wall(world) / NANOS_PER_MILLI + 3600000};
+    text[7 + token_make_limited(&policy, SCHEMA_SCOPE_READ, SPAN("a"), hour, text + 7)] = 0;
+    assert_int_equal(ask(&asking), STATUS_OK);
+    assert_int_equal(ask(&asking), STATUS_OK);
+    simulation_run(simulation, world_now(world) + 3601 * NANOS_PER_SECOND);
+    assert_int_equal(ask(&asking), STATUS_UNAUTHENTICATED);
+
+    TokenLimits once = {.once = UINT64_MAX};
+    text[7 + token_make_limited(&policy, SCHEMA_SCOPE_READ, SPAN(""), once, text + 7)] = 0;
+    asking.needed = SCHEMA_SCOPE_CONTROL; /* refused, and so not used up */
+    assert_int_equal(ask(&asking), STATUS_PERMISSION_DENIED);
+    asking.needed = SCHEMA_SCOPE_READ;
+    assert_int_equal(ask(&asking), STATUS_OK);
+    assert_int_equal(ask(&asking), STATUS_UNAUTHENTICATED);
+
+    /* One that another life of the runtime has made. */
+    text[7 + token_make_limited(&policy, SCHEMA_SCOPE_READ, SPAN(""), once, text + 7)] = 0;
+    policy = POLICY;
+    assert_int_equal(ask(&asking), STATUS_UNAUTHENTICATED);
+    simulation_free(simulation);
 }
 
 static void test_cookie(void **state) {
@@ -204,6 +246,7 @@ int main(void) {
         cmocka_unit_test(test_forgeries),
         cmocka_unit_test(test_without_token),
         cmocka_unit_test(test_with_token),
+        cmocka_unit_test(test_limited_tokens),
         cmocka_unit_test(test_cookie),
         cmocka_unit_test(test_trusted_peers),
         cmocka_unit_test(test_standard_services),

@@ -35,6 +35,7 @@ struct RpcServer {
     HttpServer *http;
     RpcServerOptions options;
     SchemaPool *types;
+    bool frozen;
     Map methods; /* MethodEntry by path */
     ARRAY(const RpcService *) services;
     RestRoutes *routes;

@@ -330,6 +330,11 @@ void rpc_server_free(RpcServer *server) {
 
 int rpc_server_add(RpcServer *server, const RpcService *service, char *reason, size_t reason_size) {
     const SchemaService *schema = service->schema;
+    if (server->frozen) {
+        fprintf(stderr, "muster: programming error: %s is added to a server that is frozen\n",
+                schema->full_name);
+        abort();
+    }
     for (uint16_t i = 0; i < schema->method_count; i++) {
         if (map_get(&server->methods, span_of(schema->methods[i].path))) {
             snprintf(reason, reason_size, "%s is served already", schema->full_name);
@@ -348,6 +353,18 @@ int rpc_server_add(RpcServer *server, const RpcService *service, char *reason, s
             return result;
     }
     return 0;
+}
+
+void rpc_server_freeze(RpcServer *server) {
+    server->frozen = true;
+}
+
+void rpc_server_end_streams(RpcServer *server, Status status) {
+    for (size_t i = 0; i < server->slots.count; i++) {
+        Call *call = server->slots.items[i].call;
+        if (call && call->method->schema->server_streaming)
+            call_finish(call, status);
+    }
 }
 
 HttpServer *rpc_server_http(RpcServer *server) {

@@ -42,6 +42,12 @@ void rpc_server_free(RpcServer *server);
  * as long as the server. */
 int rpc_server_add(RpcServer *server, const RpcService *service, char *reason, size_t reason_size);
 
+/* From now on rpc_server_add is a programming error that aborts. */
+void rpc_server_freeze(RpcServer *server);
+
+/* Ends all calls whose response is a stream, so that draining does not wait for watchers. */
+void rpc_server_end_streams(RpcServer *server, Status status);
+
 /* The HTTP server below: listen, adopt, drain, statistics. */
 HttpServer *rpc_server_http(RpcServer *server);
 

@@ -1,4 +1,5 @@
-/* The folder where a runtime keeps what is its own: .muster/ */
+#include "runtime/data.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,21 +8,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
-
 #define KEY_FILE "key"
 
 static int path_of(char *out, size_t room, const char *folder, const char *name) {
     return (size_t)snprintf(out, room, "%s/%s", folder, name) < room ? 0 : -ENAMETOOLONG;
 }
 
-int data_open(const char *folder) {
-    if (mkdir(folder, 0700) == 0 || errno == EEXIST)
-        return 0;
-    int error = errno;
-    cli_fail(EXIT_FAILED, "cannot make the data folder: %s: %s; name another with --data DIR",
-             folder, strerror(error));
-    return -error;
+int data_open(const char *folder, Buf *ret_path) {
+    if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+        return -errno;
+    char *path = realpath(folder, NULL);
+    if (!path)
+        return -errno;
+    buf_add(ret_path, span_of(path));
+    free(path);
+    return 0;
 }
 
 static int write_all(int fd, Span content) {
@@ -88,8 +89,5 @@ int data_key(const char *folder, World *world, AccessPolicy *policy) {
         result = data_write(folder, KEY_FILE, span(policy->key, TOKEN_KEY_SIZE));
     }
     buf_done(&key);
-    if (result < 0)
-        cli_fail(EXIT_FAILED, "cannot keep the token key: %s/%s: %s", folder, KEY_FILE,
-                 strerror(-result));
     return result;
 }

@@ -1,0 +1,24 @@
+/* The data folder: where a runtime keeps what is its own, ".muster". Names are those of
+ * docs/reference: "address", "token", "key". Only its owner may look into it. */
+#pragma once
+
+#include "base/buf.h"
+#include "os/world.h"
+#include "rpc/access.h"
+
+#define DATA_FOLDER  ".muster"
+#define DATA_ADDRESS "address" /* where the running runtime is reached */
+#define DATA_TOKEN   "token"   /* one that may do everything */
+
+/* Makes the folder (mode 0700) when it is not there; `ret_path` is its absolute path. Negative
+ * errno. */
+int data_open(const char *folder, Buf *ret_path);
+
+/* The key that tokens are signed with, made when it is not there. Negative errno. */
+int data_key(const char *folder, World *world, AccessPolicy *policy);
+
+/* Writes a file of the folder whole or not at all; mode 0600. */
+int data_write(const char *folder, const char *name, Span content);
+/* Appends the content. */
+int data_read(const char *folder, const char *name, Buf *out);
+void data_remove(const char *folder, const char *name);

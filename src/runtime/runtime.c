@@ -1,0 +1,306 @@
+#include "runtime/runtime.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "core/entries.h"
+#include "core/event_bus.h"
+#include "rpc/health.h"
+#include "rpc/reflection.h"
+#include "runtime/components.h"
+#include "runtime/data.h"
+#include "runtime/listen.h"
+#include "store/store.h"
+
+#define DRAIN_GRACE (10 * NANOS_PER_SECOND)
+#define CONTEXT_KEY "runtime"
+
+typedef struct Waiter {
+    void (*stopped)(void *owner);
+    void *owner;
+} Waiter;
+
+struct Runtime {
+    const RuntimeOptions *options;
+    Infrastructure infrastructure;
+    AccessPolicy access;
+    TlsContext *tls;
+    Context *context;
+    Boot *boot;
+    HealthStatuses *health;
+    Buf data_folder; /* its absolute path, as a C string */
+    Buf urls;        /* a line each */
+    Buf address;     /* the first of them, as a C string */
+    Nanos started_at;
+    bool stopping, stopped;
+    ARRAY(Waiter) waiters;
+    int error; /* why it ends … */
+    Buf *reason;
+};
+
+/* ---- infrastructure ---- */
+
+static int open_data_folder(Runtime *runtime) {
+    const char *folder = runtime->options->data_folder;
+    int error = data_open(folder, &runtime->data_folder);
+    if (error < 0) {
+        buf_printf(runtime->reason,
+                   "cannot make the data folder: %s: %s; name another with --data DIR", folder,
+                   strerror(-error));
+        return error;
+    }
+    runtime->infrastructure.data_folder = buf_cstr(&runtime->data_folder);
+    error = data_key(runtime->infrastructure.data_folder, runtime->infrastructure.world,
+                     &runtime->access);
+    if (error < 0)
+        buf_printf(runtime->reason, "cannot keep the token key: %s/key: %s", folder,
+                   strerror(-error));
+    return error;
+}
+
+/* Nothing that is answered from here on could be relied on. The next start finds out what is on the
+ * disk; services and keeper go on meanwhile. */
+static void on_store_broken(void *owner, Span reason) {
+    (void)owner;
+    log_error("the store has failed, so the runtime ends; start it again once the disk is well",
+              log_text("reason", reason));
+    _exit(EXIT_FAILURE);
+}
+
+static int open_store(Runtime *runtime) {
+    Infrastructure *infrastructure = &runtime->infrastructure;
+    Buf path = {0}, report = {0};
+    buf_printf(&path, "%s/store.db", infrastructure->data_folder);
+    StoreOptions options = {.path = buf_cstr(&path), .broken = on_store_broken, .owner = runtime};
+    int error = store_open(infrastructure->world, &options, &infrastructure->store, &report);
+    if (error == -EBUSY) {
+        Buf address = {0};
+        data_read(infrastructure->data_folder, DATA_ADDRESS, &address);
+        buf_printf(runtime->reason,
+                   "another runtime works in this folder: %s: it is at %.*s; use that, or another "
+                   "folder with --data DIR",
+                   infrastructure->data_folder, SPAN_ARGS(buf_span(&address)));
+        buf_done(&address);
+    } else if (error < 0) {
+        buf_printf(runtime->reason, "the store cannot be opened: %.*s",
+                   SPAN_ARGS(buf_span(&report)));
+    } else if (report.len) {
+        log_warn("the store was damaged", log_text("report", buf_span(&report)));
+    }
+    buf_done(&path);
+    buf_done(&report);
+    return error;
+}
+
+static int start_tls(Runtime *runtime) {
+    char why[256];
+    if (!runtime->options->tls.cert_file)
+        return 0;
+    int error = tls_context_new(true, &runtime->options->tls, &runtime->tls, why, sizeof why);
+    if (error < 0)
+        buf_printf(runtime->reason, "TLS: %s", why);
+    return error < 0 ? -EINVAL : 0;
+}
+
+static int open_server(Runtime *runtime) {
+    const RuntimeOptions *options = runtime->options;
+    RpcServerOptions server_options = {
+        .allowed_hosts = options->hosts,
+        .allowed_host_count = options->host_count,
+        .allowed_origins = options->origins,
+        .allowed_origin_count = options->origin_count,
+        .http = HTTP_LIMITS,
+        .compress = true,
+    };
+    RpcServer *server = rpc_server_new(runtime->infrastructure.world, &server_options);
+    runtime->infrastructure.server = server;
+    for (size_t i = 0; i < options->listen_count; i++)
+        runtime->access.required |= !address_is_loopback(&options->listen[i]);
+    rpc_server_on_authorize(server, access_authorize, &runtime->access);
+    http_server_hold(rpc_server_http(server), true);
+    int error = listen_all(rpc_server_http(server), options->listen, options->listen_count,
+                           runtime->tls, &runtime->urls, runtime->reason);
+    if (error < 0)
+        return error;
+    const char *end = memchr(runtime->urls.ptr, '\n', runtime->urls.len);
+    buf_add(&runtime->address, span(runtime->urls.ptr, (size_t)(end - runtime->urls.ptr)));
+    runtime->infrastructure.address = buf_cstr(&runtime->address);
+    return 0;
+}
+
+static int open_infrastructure(Runtime *runtime) {
+    Infrastructure *infrastructure = &runtime->infrastructure;
+    infrastructure->world = world_new();
+    infrastructure->version = MUSTER_VERSION;
+    infrastructure->access = &runtime->access;
+    infrastructure->bus = event_bus_new(infrastructure->world);
+    infrastructure->entries = entries_new();
+    runtime->started_at = world_wall(infrastructure->world);
+    infrastructure->epoch = runtime->started_at / NANOS_PER_MICRO;
+    int error = open_data_folder(runtime);
+    if (!error)
+        error = start_tls(runtime);
+    if (!error)
+        error = open_store(runtime);
+    if (!error)
+        error = open_server(runtime);
+    return error;
+}
+
+static void close_infrastructure(Runtime *runtime) {
+    Infrastructure *infrastructure = &runtime->infrastructure;
+    rpc_server_free(infrastructure->server);
+    health_free(runtime->health);
+    if (infrastructure->store)
+        store_close(infrastructure->store);
+    event_bus_free(infrastructure->bus);
+    entries_free(infrastructure->entries);
+    tls_context_unref(runtime->tls);
+    world_free(infrastructure->world);
+    array_done(&runtime->waiters);
+    buf_done(&runtime->data_folder);
+    buf_done(&runtime->urls);
+    buf_done(&runtime->address);
+}
+
+/* ---- the end ---- */
+
+static void on_drained(void *owner) {
+    Runtime *runtime = owner;
+    world_stop(runtime->infrastructure.world);
+}
+
+static void on_boot_stopped(void *owner, int error, Span reason) {
+    Runtime *runtime = owner;
+    if (error < 0)
+        log_error("not everything has stopped well", log_text("reason", reason));
+    runtime->stopped = true;
+    for (size_t i = 0; i < runtime->waiters.count; i++)
+        runtime->waiters.items[i].stopped(runtime->waiters.items[i].owner);
+    RpcServer *server = runtime->infrastructure.server;
+    rpc_server_end_streams(
+        server, (Status){.code = STATUS_UNAVAILABLE, .message = SPAN("the runtime ends")});
+    http_server_drain(rpc_server_http(server), DRAIN_GRACE, on_drained, runtime);
+}
+
+void runtime_stop(Runtime *runtime, void (*stopped)(void *owner), void *owner) {
+    if (stopped)
+        *array_push(&runtime->waiters) = (Waiter){stopped, owner};
+    if (runtime->stopping)
+        return;
+    runtime->stopping = true;
+    boot_stop(runtime->boot, on_boot_stopped, runtime);
+}
+
+static void on_stop_signal(void *owner, int signal) {
+    Runtime *runtime = owner;
+    if (runtime->stopping)
+        _exit(128 + signal);
+    log_info("stopping; a second signal exits at once");
+    runtime_stop(runtime, NULL, NULL);
+}
+
+static void on_reload_signal(void *owner, int signal) {
+    (void)signal;
+    Runtime *runtime = owner;
+    char reason[256];
+    if (!runtime->tls)
+        return;
+    if (tls_context_reload(runtime->tls, reason, sizeof reason) < 0)
+        log_error("the old certificates stay", log_text("reason", span_of(reason)));
+    else
+        log_info("certificates read again");
+}
+
+/* ---- the beginning ---- */
+
+/* What other commands look for: where we are, and a token that may do everything. */
+static int leave_traces(Runtime *runtime) {
+    const char *folder = runtime->infrastructure.data_folder;
+    char token[TOKEN_MAX];
+    size_t len = token_make(&runtime->access, SCHEMA_SCOPE_CONTROL, SPAN("cli"), token);
+    int error = data_write(folder, DATA_TOKEN, span(token, len));
+    if (!error)
+        error = data_write(folder, DATA_ADDRESS, buf_span(&runtime->address));
+    if (error < 0)
+        buf_printf(runtime->reason, "cannot write into the data folder: %s: %s", folder,
+                   strerror(-error));
+    return error;
+}
+
+static void on_started(void *owner, int error, Span reason) {
+    Runtime *runtime = owner;
+    if (error == -ECANCELED) /* by a signal, which goes on from here */
+        return;
+    if (error < 0)
+        buf_printf(runtime->reason, "the runtime cannot start: %.*s", SPAN_ARGS(reason));
+    else
+        error = leave_traces(runtime);
+    runtime->error = error;
+    if (error < 0) {
+        runtime_stop(runtime, NULL, NULL);
+        return;
+    }
+    http_server_hold(rpc_server_http(runtime->infrastructure.server), false);
+    runtime->options->ready(runtime->options->owner, buf_span(&runtime->urls));
+}
+
+static int load_components(Runtime *runtime) {
+    context_put_infrastructure(runtime->context, &runtime->infrastructure);
+    context_put(runtime->context, CONTEXT_KEY, runtime);
+    int error = boot_new(runtime->context, RUNTIME_COMPONENTS, RUNTIME_COMPONENT_COUNT,
+                         &runtime->boot, runtime->reason);
+    if (error < 0)
+        return error;
+    error = boot_load(runtime->boot, runtime->reason);
+    if (error < 0)
+        return error;
+    reflection_add(runtime->infrastructure.server);
+    runtime->health = health_new(runtime->infrastructure.server);
+    rpc_server_freeze(runtime->infrastructure.server);
+    return 0;
+}
+
+static void serve(Runtime *runtime) {
+    World *world = runtime->infrastructure.world;
+    world_on_signal(world, SIGINT, on_stop_signal, runtime);
+    world_on_signal(world, SIGTERM, on_stop_signal, runtime);
+    world_on_signal(world, SIGHUP, on_reload_signal, runtime);
+    boot_start(runtime->boot, on_started, runtime);
+    world_run(world);
+    data_remove(runtime->infrastructure.data_folder, DATA_ADDRESS);
+}
+
+int runtime_run(const RuntimeOptions *options, Buf *reason) {
+    Runtime runtime = {.options = options, .context = context_new(), .reason = reason};
+    int error = open_infrastructure(&runtime);
+    if (!error)
+        error = load_components(&runtime);
+    if (!error) {
+        serve(&runtime);
+        error = runtime.error;
+    }
+    boot_free(runtime.boot);
+    close_infrastructure(&runtime);
+    context_free(runtime.context);
+    return error;
+}
+
+/* ---- for RuntimeService ---- */
+
+Runtime *runtime_of(const Context *context) {
+    return context_get(context, CONTEXT_KEY);
+}
+
+const Boot *runtime_boot(const Runtime *runtime) {
+    return runtime->boot;
+}
+
+Nanos runtime_started_at(const Runtime *runtime) {
+    return runtime->started_at;
+}
