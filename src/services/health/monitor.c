@@ -102,14 +102,14 @@ static bool signs_set(HealthSigns *signs, RtHealthSource source, RtHealthState s
 
 /* ---- services ---- */
 
-HealthMonitor *health_monitor_new(uint64_t seed, const HealthRules *rules) {
+HealthMonitor *health_monitor_new(uint64_t seed) {
     HealthMonitor *monitor = xcalloc(1, sizeof *monitor);
     map_init(&monitor->services, service_key, seed);
     map_init(&monitor->instances, instance_key, seed);
     map_init(&monitor->processes, process_key, seed);
     list_init(&monitor->changed);
     list_init(&monitor->gone);
-    monitor->rules = *rules;
+    list_init(&monitor->unsaved);
     return monitor;
 }
 
@@ -152,10 +152,16 @@ static void mark_changed(HealthMonitor *monitor, HealthService *service) {
         list_push_back(&monitor->changed, &service->changed);
 }
 
+static void mark_unsaved(HealthMonitor *monitor, HealthService *service) {
+    if (list_empty(&service->unsaved))
+        list_push_back(&monitor->unsaved, &service->unsaved);
+}
+
 static void forget(HealthMonitor *monitor, HealthService *service) {
     map_remove(&monitor->services, health_service_name(service));
     list_remove(&service->changed);
     list_remove(&service->gone);
+    list_remove(&service->unsaved);
     monitor->gone_count--;
     service_free(service);
 }
@@ -169,6 +175,7 @@ HealthService *health_history_of(HealthMonitor *monitor, Span name) {
     service->name_len = name.len;
     memcpy(service->name, name.ptr, name.len);
     list_init(&service->changed);
+    list_init(&service->unsaved);
     service->is_gone = true;
     list_push_back(&monitor->gone, &service->gone);
     monitor->gone_count++;
@@ -250,6 +257,7 @@ static void service_decide(HealthMonitor *monitor, HealthService *service, int64
         .service_id = by.instance ? by.instance->id : (Span){0},
     };
     timeline_set(&service->timeline, at, state, &cause);
+    mark_unsaved(monitor, service);
     mark_changed(monitor, service);
 }
 
@@ -414,8 +422,10 @@ void health_process_started(HealthMonitor *monitor, Span service_name, Span inst
     HealthService *service = service_at(monitor, service_name, at);
     if (!service)
         return;
-    if (service->restart_due)
+    if (service->restart_due) {
         timeline_restarted(&service->timeline, at);
+        mark_unsaved(monitor, service);
+    }
     service->restart_due = false;
     health_sign(monitor, &subject, RT_HEALTH_SOURCE_PROCESS, RT_HEALTH_STATE_STARTING, SPAN(""),
                 at);
@@ -447,11 +457,11 @@ void health_instance_gone(HealthMonitor *monitor, Span id, int64_t at) {
         instance_remove(monitor, instance, at);
 }
 
-void health_judge_traffic(HealthMonitor *monitor, Span service_name, const HealthTraffic *traffic,
-                          int64_t at) {
+void health_judge_traffic(HealthMonitor *monitor, Span service_name, const HealthRules *rules,
+                          const HealthTraffic *traffic, int64_t at) {
     HealthService *service = map_get(&monitor->services, service_name);
     Buf message = {0};
-    if (service && rules_judge(&monitor->rules, &service->rules, traffic, at, &message)) {
+    if (service && rules_judge(rules, &service->rules, traffic, at, &message)) {
         HealthSubject subject = {.service_name = service_name};
         health_sign(monitor, &subject, RT_HEALTH_SOURCE_RULE,
                     service->rules.broken ? RT_HEALTH_STATE_DEGRADED

@@ -50,6 +50,7 @@ typedef struct HealthService {
     WatchItem watch;       /* of who tells of changes; there while it is not gone */
     Link changed;          /* in HealthMonitor.changed while it waits to be told of */
     Link gone;             /* in HealthMonitor.gone while only its history is left */
+    Link unsaved;          /* in HealthMonitor.unsaved while its timeline is not stored as it is */
     HealthSigns signs;     /* about the service as a whole … */
     HealthTally tally;     /* … and of its instances */
     uint8_t state, source; /* what they make together */
@@ -74,10 +75,10 @@ struct HealthMonitor {
     Link changed;  /* services to be told of */
     Link gone;     /* services that are gone, the longest first */
     size_t gone_count;
-    HealthRules rules;
+    Link unsaved;
 };
 
-HealthMonitor *health_monitor_new(uint64_t seed, const HealthRules *rules);
+HealthMonitor *health_monitor_new(uint64_t seed);
 void health_monitor_free(HealthMonitor *monitor);
 
 /* Whom a sign is about. */
@@ -112,8 +113,8 @@ void health_process_ended(HealthMonitor *monitor, Span service_name, Span instan
 void health_instance_gone(HealthMonitor *monitor, Span id, int64_t at);
 
 /* What the rules make of the traffic of a service. */
-void health_judge_traffic(HealthMonitor *monitor, Span service_name, const HealthTraffic *traffic,
-                          int64_t at);
+void health_judge_traffic(HealthMonitor *monitor, Span service_name, const HealthRules *rules,
+                          const HealthTraffic *traffic, int64_t at);
 
 /* Services that have changed, or are gone, since this was asked last; NULL when there are no more.
  * health_told says that their instances are known as they are now. */

@@ -20,8 +20,7 @@ typedef struct Bench {
 
 static int setup(void **state) {
     Bench *bench = calloc(1, sizeof *bench);
-    HealthRules rules = HEALTH_RULES;
-    bench->monitor = health_monitor_new(7, &rules);
+    bench->monitor = health_monitor_new(7);
     bench->now = INT64_C(1767225600000);
     *state = bench;
     return 0;
@@ -167,15 +166,16 @@ static void test_reports(void **state) {
 
 static void test_rules(void **state) {
     Bench *bench = *state;
+    HealthRules rules = HEALTH_RULES;
     HealthTraffic slow = {.seconds = 10, .rps = 100, .p95_ms = 900}, fine = {0};
     sign(bench, "a", NULL, RT_HEALTH_SOURCE_LIVENESS, HEALTHY, "");
     for (int i = 0; i < 7; i++)
-        health_judge_traffic(bench->monitor, CALC, &slow, bench->now += 1000);
+        health_judge_traffic(bench->monitor, CALC, &rules, &slow, bench->now += 1000);
     assert_int_equal(service(bench), DEGRADED);
     assert_int_equal(status(bench).source, RT_HEALTH_SOURCE_RULE);
     assert_span(status(bench).message, "p95 900 ms over 500 ms for 5 s");
     for (int i = 0; i < 7; i++)
-        health_judge_traffic(bench->monitor, CALC, &fine, bench->now += 1000);
+        health_judge_traffic(bench->monitor, CALC, &rules, &fine, bench->now += 1000);
     assert_int_equal(service(bench), HEALTHY);
 }
 

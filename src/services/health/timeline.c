@@ -234,7 +234,8 @@ void timeline_incidents(const Timeline *timeline, Span service_name, int64_t fro
 
 void timeline_load_slot(Timeline *timeline, RtHealthResolution r, const RtHealthSummary *summary) {
     const TimeSlot *last = last_slot(timeline, r);
-    assert(!last || last->start < summary->start_time);
+    if (last && last->start >= summary->start_time)
+        return;
     TimeSlot *slot =
         push_slot(timeline, r, summary->start_time, (RtHealthState)summary->last_state);
     slot->worst = (uint8_t)summary->worst_state;

@@ -79,7 +79,8 @@ void timeline_incidents(const Timeline *timeline, Span service_name, int64_t fro
 
 /* ---- keeping it ---- */
 
-/* Puts back what was stored: slots and incidents, each kind ascending by time. */
+/* Puts back what was stored: slots and incidents, each kind ascending by time; a slot that is not
+ * after those before it is left out. */
 void timeline_load_slot(Timeline *timeline, RtHealthResolution resolution,
                         const RtHealthSummary *summary);
 void timeline_load_incident(Timeline *timeline, const RtHealthIncident *incident);
