@@ -9,7 +9,8 @@ struct SegmentCursor {
     SegmentStream *stream;
     int64_t offset;
     uint64_t sequence; /* of the segment whose block is loaded; 0: none */
-    uint32_t number;   /* of that block */
+    uint32_t number;   /* of that block … */
+    uint32_t form;     /* … as that form of the segment has it */
     Buf block;
     size_t at; /* of the next record in it */
 };
@@ -125,15 +126,16 @@ static int give_lost(SegmentCursor *cursor, int64_t until, Nanos wall, SegmentCh
     return 1;
 }
 
-/* The extent's block is in memory with all that it has by now. */
+/* The extent's block is in memory, with all that it has by now. */
 static int load(SegmentCursor *cursor, const Extent *extent) {
     const Segment *segment = extent->segment;
     if (cursor->sequence != segment->header.sequence || cursor->number != extent->block ||
-        (segment->header.packed && cursor->block.len != segment->blocks.items[extent->block].raw)) {
+        cursor->form != segment->form) {
         buf_clear(&cursor->block);
         cursor->at = 0;
         cursor->sequence = segment->header.sequence;
         cursor->number = extent->block;
+        cursor->form = segment->form;
     }
     return segment_load(cursor->stream->store, segment, extent->block, cursor->block.len,
                         &cursor->block);

@@ -25,6 +25,7 @@ typedef struct Member {
 typedef struct Segment {
     Link link;
     SegmentHeader header;
+    uint32_t form; /* one more each time it was packed */
     int64_t size;  /* of the file, with what waits in the buffer */
     int64_t bytes; /* of streams, in all blocks */
     int64_t dead;  /* part of them that is dropped and not yet packed away */

@@ -37,7 +37,6 @@ static void limit_stream(SegmentStream *stream) {
 
 /* What only the oldest segment remembers of streams, the newest gets to know. */
 static int hand_on(SegmentStore *store, Segment *segment) {
-    bool declared = false;
     for (size_t i = 0; i < segment->members.count; i++) {
         SegmentStream *stream = segment->members.items[i].stream;
         if (!stream || stream->current != segment || stream->finished)
@@ -46,9 +45,8 @@ static int hand_on(SegmentStore *store, Segment *segment) {
         if (r < 0)
             return r;
         segment_declare(stream);
-        declared = true;
     }
-    return declared ? segment_store_sync(store) : 0;
+    return segment_store_sync(store); /* what an earlier try declared, too */
 }
 
 static int drop_segment(SegmentStore *store, Segment *segment) {
@@ -269,6 +267,7 @@ static void adopt(SegmentStore *store, int64_t size) {
         buf_done(&path); /* where it stays, the next start removes it */
     }
     segment->header.packed = true;
+    segment->form++;
     store->total += size - segment->size;
     segment->size = size;
     segment->bytes = packing->bytes;
