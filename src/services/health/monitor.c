@@ -110,6 +110,7 @@ HealthMonitor *health_monitor_new(uint64_t seed) {
     list_init(&monitor->changed);
     list_init(&monitor->gone);
     list_init(&monitor->unsaved);
+    list_init(&monitor->judged);
     return monitor;
 }
 
@@ -123,6 +124,7 @@ static void service_free(HealthService *service) {
 static void instance_free(HealthInstance *instance) {
     signs_done(&instance->signs);
     blob_unref(instance->metadata);
+    free(instance->beats);
     free((char *)instance->id.ptr);
     free((char *)instance->instance_id.ptr);
     free(instance);
@@ -162,6 +164,7 @@ static void forget(HealthMonitor *monitor, HealthService *service) {
     list_remove(&service->changed);
     list_remove(&service->gone);
     list_remove(&service->unsaved);
+    list_remove(&service->judged);
     monitor->gone_count--;
     service_free(service);
 }
@@ -176,6 +179,7 @@ HealthService *health_history_of(HealthMonitor *monitor, Span name) {
     memcpy(service->name, name.ptr, name.len);
     list_init(&service->changed);
     list_init(&service->unsaved);
+    list_init(&service->judged);
     service->is_gone = true;
     list_push_back(&monitor->gone, &service->gone);
     monitor->gone_count++;
@@ -201,8 +205,9 @@ static void service_goes(HealthMonitor *monitor, HealthService *service) {
     service->is_gone = true;
     list_push_back(&monitor->gone, &service->gone);
     mark_changed(monitor, service);
-    if (++monitor->gone_count > HEALTH_GONE_MAX)
-        forget(monitor, CONTAINER(monitor->gone.next, HealthService, gone));
+    HealthService *oldest = CONTAINER(monitor->gone.next, HealthService, gone);
+    if (++monitor->gone_count > HEALTH_GONE_MAX && !watch_has(&oldest->watch))
+        forget(monitor, oldest);
 }
 
 /* The instance that the service's state comes from. */
@@ -215,29 +220,35 @@ static const HealthInstance *worst_instance(const HealthService *service) {
     return worst;
 }
 
-/* What decided the state of a service: signs of its own, or of an instance. */
+/* What decided the state of a service: signs of its own, an instance, or its process. */
 typedef struct Decision {
-    const HealthSigns *signs;
+    RtHealthSource source;
+    Span message;
     const HealthInstance *instance;
 } Decision;
 
 static Decision decision_of(const HealthService *service) {
     const HealthSigns *own = &service->signs;
-    if (own->state == service->state && own->source)
-        return (Decision){own, NULL};
     const HealthInstance *worst = worst_instance(service);
-    return worst ? (Decision){&worst->signs, worst} : (Decision){own, NULL};
+    if (own->state == service->state && own->source)
+        return (Decision){own->source, note_of(own, (RtHealthSource)own->source), NULL};
+    if (!worst)
+        return (Decision){RT_HEALTH_SOURCE_PROCESS, note_of(own, RT_HEALTH_SOURCE_PROCESS), NULL};
+    const HealthSigns *signs = &worst->signs;
+    return (Decision){signs->source, note_of(signs, (RtHealthSource)signs->source), worst};
 }
 
-static void service_decide(HealthMonitor *monitor, HealthService *service, int64_t at) {
-    RtHealthState of_instances = health_of_service(&service->tally);
-    RtHealthState state = (RtHealthState)service->signs.state;
-    if (service->count && of_instances == RT_HEALTH_STATE_HEALTH_UNKNOWN)
-        state = of_instances;
-    else
-        state = health_worse(of_instances, state);
-    if (state == service->state)
-        return;
+static RtHealthState state_of(const HealthService *service) {
+    RtHealthState running =
+        service->count ? health_of_service(&service->tally) : (RtHealthState)service->process;
+    /* What does not run is not asked how it is; but what is only probed has no process. */
+    if (running == RT_HEALTH_STATE_HEALTH_UNKNOWN && (service->count || service->managed))
+        return service->signs.of[RT_HEALTH_SOURCE_PROBE];
+    return health_worse(running, (RtHealthState)service->signs.state);
+}
+
+/* Time in which nothing of it could be used. */
+static void note_away(HealthService *service, RtHealthState state, int64_t at) {
     bool was_up = service->state && health_is_usable((RtHealthState)service->state);
     bool is_up = state && health_is_usable(state);
     if (was_up && !is_up) {
@@ -246,16 +257,17 @@ static void service_decide(HealthMonitor *monitor, HealthService *service, int64
         service->away += at > service->away_since ? at - service->away_since : 0;
         service->away_since = 0;
     }
-    service->before = service->state;
+}
+
+static void service_decide(HealthMonitor *monitor, HealthService *service, int64_t at) {
+    RtHealthState state = state_of(service);
+    if (state == service->state)
+        return;
+    note_away(service, state, at);
     service->state = (uint8_t)state;
     service->since = at;
     Decision by = decision_of(service);
-    service->source = by.signs->source;
-    Cause cause = {
-        .source = (RtHealthSource)by.signs->source,
-        .message = note_of(by.signs, (RtHealthSource)by.signs->source),
-        .service_id = by.instance ? by.instance->id : (Span){0},
-    };
+    Cause cause = {by.source, by.message, by.instance ? by.instance->id : (Span){0}};
     timeline_set(&service->timeline, at, state, &cause);
     mark_unsaved(monitor, service);
     mark_changed(monitor, service);
@@ -398,22 +410,27 @@ int health_report(HealthMonitor *monitor, const RtHealthStatus *report, int64_t 
 
 /* ---- processes ---- */
 
-static void drop_ended(HealthMonitor *monitor, HealthService *service, int64_t at) {
+/* Takes one out whose process has ended; false when there is none. */
+static bool drop_ended(HealthMonitor *monitor, HealthService *service, int64_t at) {
     for (HealthInstance *instance = service->instances; instance; instance = instance->next)
         if (instance->ended) {
             instance_remove(monitor, instance, at);
-            return;
+            return true;
         }
+    return false;
 }
 
 void health_managed(HealthMonitor *monitor, Span service_name, RtHealthState state, Span message,
                     int64_t at) {
-    HealthSubject subject = {.service_name = service_name};
     HealthService *service = service_at(monitor, service_name, at);
     if (!service)
         return;
     service->managed = true;
-    health_sign(monitor, &subject, RT_HEALTH_SOURCE_PROCESS, state, message, at);
+    service->process = (uint8_t)state;
+    set_note(&service->signs, RT_HEALTH_SOURCE_PROCESS, message);
+    while (state == RT_HEALTH_STATE_HEALTH_UNKNOWN && drop_ended(monitor, service, at))
+        ;
+    service_decide(monitor, service, at);
 }
 
 void health_process_started(HealthMonitor *monitor, Span service_name, Span instance_id,
@@ -427,6 +444,7 @@ void health_process_started(HealthMonitor *monitor, Span service_name, Span inst
         mark_unsaved(monitor, service);
     }
     service->restart_due = false;
+    service->managed = true;
     health_sign(monitor, &subject, RT_HEALTH_SOURCE_PROCESS, RT_HEALTH_STATE_STARTING, SPAN(""),
                 at);
     drop_ended(monitor, service, at);
@@ -461,7 +479,9 @@ void health_judge_traffic(HealthMonitor *monitor, Span service_name, const Healt
                           const HealthTraffic *traffic, int64_t at) {
     HealthService *service = map_get(&monitor->services, service_name);
     Buf message = {0};
-    if (service && rules_judge(rules, &service->rules, traffic, at, &message)) {
+    if (!service)
+        return;
+    if (rules_judge(rules, &service->rules, traffic, at, &message)) {
         HealthSubject subject = {.service_name = service_name};
         health_sign(monitor, &subject, RT_HEALTH_SOURCE_RULE,
                     service->rules.broken ? RT_HEALTH_STATE_DEGRADED
@@ -469,19 +489,86 @@ void health_judge_traffic(HealthMonitor *monitor, Span service_name, const Healt
                     buf_span(&message), at);
     }
     buf_done(&message);
+    if (!service->rules.broken && !service->rules.passed)
+        list_remove(&service->judged);
+    else if (list_empty(&service->judged))
+        list_push_back(&monitor->judged, &service->judged);
 }
 
 /* ---- what came of it ---- */
 
 HealthService *health_next_change(HealthMonitor *monitor) {
     Link *link = list_pop_front(&monitor->changed);
-    return link ? CONTAINER(link, HealthService, changed) : NULL;
+    if (!link)
+        return NULL;
+    HealthService *service = CONTAINER(link, HealthService, changed);
+    service->before = service->told;
+    service->told = service->state;
+    return service;
 }
 
 void health_told(HealthService *service) {
     for (HealthInstance *instance = service->instances; instance; instance = instance->next)
         instance->told = true;
 }
+
+/* ---- beats ---- */
+
+static Beats *beats_of(HealthMonitor *monitor, Span id) {
+    HealthInstance *instance = map_get(&monitor->instances, id);
+    if (!instance)
+        instance = map_get(&monitor->processes, id);
+    if (instance && !instance->beats)
+        instance->beats = xcalloc(1, sizeof *instance->beats);
+    return instance ? instance->beats : NULL;
+}
+
+void health_beats_begin(HealthMonitor *monitor, Span id, int32_t interval, int32_t multiplier,
+                        int64_t at) {
+    Beats *beats = beats_of(monitor, id);
+    if (beats)
+        beats_begin(beats, interval, multiplier, at);
+}
+
+void health_beat(HealthMonitor *monitor, Span id, double latency, int64_t at) {
+    Beats *beats = beats_of(monitor, id);
+    if (beats)
+        beats_came(beats, latency, at);
+}
+
+void health_beat_failed(HealthMonitor *monitor, Span id, int64_t at) {
+    Beats *beats = beats_of(monitor, id);
+    if (beats)
+        beats_failed(beats, at);
+}
+
+RtHeartbeatStatistics health_instance_beats(const HealthInstance *instance, int64_t at) {
+    RtHeartbeatStatistics figures = {.service_name = health_service_name(instance->service),
+                                     .service_id = instance->id,
+                                     .health = instance->signs.state};
+    double sum = 0;
+    int64_t measured = 0;
+    if (instance->beats) {
+        beats_add(instance->beats, at, &figures, &sum, &measured);
+        beats_finish(&figures, sum, measured, at - instance->beats->first);
+    }
+    return figures;
+}
+
+RtHeartbeatStatistics health_service_beats(const HealthService *service, int64_t at) {
+    RtHeartbeatStatistics figures = {.service_name = health_service_name(service),
+                                     .health = service->state};
+    double sum = 0;
+    int64_t measured = 0, known;
+    for (const HealthInstance *instance = service->instances; instance; instance = instance->next)
+        if (instance->beats)
+            beats_add(instance->beats, at, &figures, &sum, &measured);
+    health_uptime(service, at, &known, &figures.uptime_ms);
+    beats_finish(&figures, sum, measured, known);
+    return figures;
+}
+
+/* ---- messages ---- */
 
 static void add_metadata(RtHealthStatus *status, const Blob *kept, Arena *arena) {
     void *decoded;
@@ -509,8 +596,8 @@ RtHealthStatus health_status(const HealthService *service, bool changed_only, Ar
     RtHealthStatus status = {
         .service_name = health_service_name(service),
         .state = service->state,
-        .source = by.signs->source,
-        .message = note_of(by.signs, (RtHealthSource)by.signs->source),
+        .source = (int32_t)by.source,
+        .message = by.message,
         .timestamp = service->since,
         .since_ms = service->since,
     };

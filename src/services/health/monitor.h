@@ -5,6 +5,7 @@
 #include "base/blob.h"
 #include "base/map.h"
 #include "core/watch.h"
+#include "services/health/beats.h"
 #include "services/health/health.h"
 #include "services/health/rules.h"
 #include "services/health/timeline.h"
@@ -44,17 +45,20 @@ typedef struct HealthInstance {
     Blob *metadata;   /* of its last report, as an encoded HealthStatus; NULL: none */
     bool ended;       /* its process has */
     bool told;        /* its state stands in what was told last */
+    Beats *beats;     /* NULL: none was due yet */
 } HealthInstance;
 
 typedef struct HealthService {
     WatchItem watch;       /* of who tells of changes; there while it is not gone */
     Link changed;          /* in HealthMonitor.changed while it waits to be told of */
     Link gone;             /* in HealthMonitor.gone while only its history is left */
+    Link judged;           /* in HealthMonitor.judged while a rule is broken, or passed */
     Link unsaved;          /* in HealthMonitor.unsaved while its timeline is not stored as it is */
     HealthSigns signs;     /* about the service as a whole … */
     HealthTally tally;     /* … and of its instances */
     uint8_t state, source; /* what they make together */
-    uint8_t before;        /* the state before this one */
+    uint8_t process;       /* what its process is, for as long as it has no instance */
+    uint8_t told, before;  /* the state that was told last, and the one before that */
     bool is_gone, restart_due;
     bool managed; /* the orchestrator knows it, so it is there without instances, too */
     int64_t since;
@@ -76,6 +80,7 @@ struct HealthMonitor {
     Link gone;     /* services that are gone, the longest first */
     size_t gone_count;
     Link unsaved;
+    Link judged;
 };
 
 HealthMonitor *health_monitor_new(uint64_t seed);
@@ -112,14 +117,25 @@ void health_process_ended(HealthMonitor *monitor, Span service_name, Span instan
 /* An instance unregistered, or was dead for long enough. */
 void health_instance_gone(HealthMonitor *monitor, Span id, int64_t at);
 
-/* What the rules make of the traffic of a service. */
+/* What the rules make of the traffic of a service; to be asked about once a second, and also
+ * without traffic for those in HealthMonitor.judged. */
 void health_judge_traffic(HealthMonitor *monitor, Span service_name, const HealthRules *rules,
                           const HealthTraffic *traffic, int64_t at);
 
 /* Services that have changed, or are gone, since this was asked last; NULL when there are no more.
- * health_told says that their instances are known as they are now. */
+ * health_status with `changed_only` then gives what is new, and health_told ends it. */
 HealthService *health_next_change(HealthMonitor *monitor);
 void health_told(HealthService *service);
+
+/* Beats of an instance are due (again), came; a probe of it, or of the service, failed. */
+void health_beats_begin(HealthMonitor *monitor, Span id, int32_t interval, int32_t multiplier,
+                        int64_t at);
+void health_beat(HealthMonitor *monitor, Span id, double latency, int64_t at);
+void health_beat_failed(HealthMonitor *monitor, Span id, int64_t at);
+
+/* The figures on beats of one instance, and of all of a service together. */
+RtHeartbeatStatistics health_instance_beats(const HealthInstance *instance, int64_t at);
+RtHeartbeatStatistics health_service_beats(const HealthService *service, int64_t at);
 
 /* The service of that name with nothing but its history, made when it is not there; NULL when
  * there are too many. */
