@@ -8,7 +8,7 @@
 
 #define MAC_SIZE    32
 #define SUBJECT_MAX 96
-#define COOKIE      "muster_token"
+#define SESSION_MS  (INT64_C(30) * 24 * 3600 * 1000)
 
 static const struct {
     SchemaScope scope;
@@ -125,8 +125,28 @@ static SchemaScope needed_scope(const SchemaMethod *method) {
     return (SchemaScope)method->scope;
 }
 
+#define COOKIE "muster_token"
+
+/* Cookies do not know ports: each runtime of a machine has a name of its own for its. */
+static void add_cookie_name(const AccessPolicy *policy, Buf *out) {
+    uint8_t mac[MAC_SIZE];
+    sign(policy, SPAN("cookie"), mac);
+    buf_printf(out, COOKIE "_%02x%02x%02x%02x", mac[0], mac[1], mac[2], mac[3]);
+}
+
+/* The token in a cookie of ours, or of another runtime on this machine. */
+static Span token_of_cookie(Span cookie) {
+    while (cookie.len && cookie.ptr[0] == ' ')
+        cookie = span_skip(cookie, 1);
+    const char *equals = cookie.len ? memchr(cookie.ptr, '=', cookie.len) : NULL;
+    Span name = equals ? span(cookie.ptr, (size_t)(equals - cookie.ptr)) : (Span){0};
+    if (!span_equal(name, SPAN(COOKIE)) && !span_starts(name, SPAN(COOKIE "_")))
+        return (Span){0};
+    return span_skip(cookie, name.len + 1);
+}
+
 /* The token of the authorization header, else of the page's cookie. */
-static Span given_token(Call *call) {
+static Span given_token(const AccessPolicy *policy, Call *call) {
     Span header = call_metadata(call, SPAN("authorization"));
     if (span_starts(header, SPAN("Bearer ")))
         return span_skip(header, 7);
@@ -135,10 +155,11 @@ static Span given_token(Call *call) {
         const char *end = memchr(cookies.ptr, ';', cookies.len);
         Span one = end ? span(cookies.ptr, (size_t)(end - cookies.ptr)) : cookies;
         cookies = span_skip(cookies, one.len + 1);
-        while (one.len && one.ptr[0] == ' ')
-            one = span_skip(one, 1);
-        if (span_starts(one, SPAN(COOKIE "=")))
-            return span_skip(one, sizeof COOKIE);
+        Span token = token_of_cookie(one);
+        SchemaScope scope;
+        TokenLimits limits;
+        if (token_check(policy, token, &scope, &limits))
+            return token;
     }
     return (Span){0};
 }
@@ -163,15 +184,24 @@ static bool within_limits(AccessPolicy *policy, TokenLimits limits, const Call *
     return false;
 }
 
+/* What a caller may do without a token. */
+static SchemaScope scope_without_token(const AccessPolicy *policy, const HttpPeer *peer) {
+    if (is_trusted_peer(peer))
+        return SCHEMA_SCOPE_CONTROL;
+    return policy->required || !peer->loopback ? SCHEMA_SCOPE_PUBLIC : SCHEMA_SCOPE_REPORT;
+}
+
+static bool allows(SchemaScope given, SchemaScope needed) {
+    return SCOPES[scope_index(given)].rank >= SCOPES[scope_index(needed)].rank;
+}
+
 Status access_authorize(void *owner, Call *call) {
     AccessPolicy *policy = owner;
-    const HttpPeer *peer = call_peer(call);
-    size_t needed = scope_index(needed_scope(call_method(call)));
-    size_t local = policy->required || !peer->loopback ? 0 : scope_index(SCHEMA_SCOPE_REPORT);
-    if (SCOPES[needed].rank <= SCOPES[local].rank || is_trusted_peer(peer))
+    SchemaScope needed = needed_scope(call_method(call));
+    if (allows(scope_without_token(policy, call_peer(call)), needed))
         return status_ok();
-    const char *path = call_method(call)->path, *scope = SCOPES[needed].name.ptr;
-    Span token = given_token(call);
+    const char *path = call_method(call)->path, *scope = SCOPES[scope_index(needed)].name.ptr;
+    Span token = given_token(policy, call);
     SchemaScope given;
     TokenLimits limits;
     if (!token.len)
@@ -182,7 +212,7 @@ Status access_authorize(void *owner, Call *call) {
     if (!token_check(policy, token, &given, &limits))
         return status_make(call_arena(call), STATUS_UNAUTHENTICATED,
                            "the token is not one of this runtime");
-    if (SCOPES[scope_index(given)].rank < SCOPES[needed].rank)
+    if (!allows(given, needed))
         return status_make(call_arena(call), STATUS_PERMISSION_DENIED,
                            "%s needs scope %s, the token has %s", path, scope,
                            SCOPES[scope_index(given)].name.ptr);
@@ -190,4 +220,33 @@ Status access_authorize(void *owner, Call *call) {
         return status_make(call_arena(call), STATUS_UNAUTHENTICATED,
                            "the token is used up or its time is over: ask for a new one");
     return status_ok();
+}
+
+SchemaScope access_scope(AccessPolicy *policy, Call *call) {
+    SchemaScope local = scope_without_token(policy, call_peer(call)), given;
+    TokenLimits limits;
+    if (!token_check(policy, given_token(policy, call), &given, &limits) || limits.once ||
+        !within_limits(policy, limits, call))
+        return local;
+    return allows(given, local) ? given : local;
+}
+
+bool access_log_in(AccessPolicy *policy, Call *call, Span token, SchemaScope *ret_scope) {
+    SchemaScope scope;
+    TokenLimits limits;
+    if (!token_check(policy, token, &scope, &limits) || !within_limits(policy, limits, call))
+        return false;
+    int64_t now = world_wall(call_world(call)) / NANOS_PER_MILLI;
+    int64_t ends = now + SESSION_MS;
+    if (limits.expires_ms && limits.expires_ms < ends)
+        ends = limits.expires_ms;
+    char session[TOKEN_MAX];
+    size_t len = token_make_limited(policy, scope, SPAN("page"), (TokenLimits){ends, 0}, session);
+    Buf cookie = {.arena = call_arena(call)};
+    add_cookie_name(policy, &cookie);
+    buf_printf(&cookie, "=%.*s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld%s", (int)len,
+               session, (long long)((ends - now) / 1000), call_peer(call)->tls ? "; Secure" : "");
+    call_add_header(call, SPAN("set-cookie"), buf_span(&cookie));
+    *ret_scope = scope;
+    return true;
 }

@@ -46,3 +46,11 @@ bool token_check(const AccessPolicy *policy, Span token, SchemaScope *ret_scope,
 
 /* For rpc_server_on_authorize; `policy` is an AccessPolicy. */
 Status access_authorize(void *policy, Call *call);
+
+/* What the caller may do, with the token it has sent if any. */
+SchemaScope access_scope(AccessPolicy *policy, Call *call);
+
+/* Logs a browser in: a token that may be used (which uses it up, if it is good once) becomes a
+ * session in a cookie of the answer, which scripts cannot read and other sites cannot send, for 30
+ * days or the token's own time. False when the token is no good. */
+bool access_log_in(AccessPolicy *policy, Call *call, Span token, SchemaScope *ret_scope);

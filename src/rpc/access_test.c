@@ -199,6 +199,8 @@ static void test_cookie(void **state) {
         StatusCode code;
     } CASES[] = {
         {"muster_token=%s", STATUS_OK},
+        {"muster_token_0a1b2c3d=another; muster_token_01020304=%s", STATUS_OK},
+        {"muster_tokens=%s", STATUS_UNAUTHENTICATED},
         {"a=b; muster_token=%s", STATUS_OK},
         {"a=b;muster_token=%s; c=d", STATUS_OK},
         {"muster_token =%s", STATUS_UNAUTHENTICATED},

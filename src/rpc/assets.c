@@ -1,6 +1,17 @@
 /* The files of the page: found by path, sent compressed as they are stored, kept by browsers. */
 #include "base/text.h"
+#include "rpc/compress.h"
 #include "rpc/internal.h"
+
+/* Bytes that a compressed file may unpack to. */
+#define PLAIN_MAX (16u << 20)
+
+/* What the page may load and run: its own files and nothing else. Styles may stand in the document,
+ * since the terminal of the page writes its own. */
+#define POLICY                                                                                     \
+    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; " \
+    "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; base-uri 'none'; "           \
+    "form-action 'none'; frame-ancestors 'none'"
 
 static const Span RESERVED[] = {
     {"/api", 4},     {"/v1", 3},   {"/dependencies", 13}, {"/heartbeat-dashboard", 20},
@@ -88,6 +99,10 @@ bool assets_serve(RpcServer *server, HttpExchange *exchange) {
         content = asset->gzip;
         coding = SPAN("gzip");
     }
+    Buf unpacked = {.arena = http_arena(exchange)};
+    if (!content.len && asset->gzip.len &&
+        decompress_bytes(RPC_GZIP, asset->gzip, PLAIN_MAX, &unpacked) == 0)
+        content = buf_span(&unpacked);
     bool known = is_known(request, span_of(asset->etag));
     HeaderList list = {.arena = http_arena(exchange)};
     char length[20];
@@ -97,6 +112,8 @@ bool assets_serve(RpcServer *server, HttpExchange *exchange) {
                 asset->immutable ? SPAN("public, max-age=31536000, immutable") : SPAN("no-cache"));
     headers_add(&list, SPAN("vary"), SPAN("accept-encoding"));
     headers_add(&list, SPAN("x-content-type-options"), SPAN("nosniff"));
+    headers_add(&list, SPAN("content-security-policy"), SPAN(POLICY));
+    headers_add(&list, SPAN("referrer-policy"), SPAN("no-referrer"));
     if (!known)
         headers_add(&list, SPAN("content-length"), span(length, format_u64(length, content.len)));
     if (!known && coding.len)

@@ -75,7 +75,7 @@ typedef struct RpcAsset {
     const char *type; /* "text/html; charset=utf-8" */
     const char *etag; /* with quotes */
     Span plain;
-    Span gzip, br;  /* empty = not there */
+    Span gzip, br;  /* empty = not there; without `plain`, gzip is unpacked for who needs it */
     bool immutable; /* the name changes with the content: cached for a year */
 } RpcAsset;
 

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "core/entries.h"
 #include "core/event_bus.h"
+#include "page/page.h"
 #include "rpc/health.h"
 #include "rpc/reflection.h"
 #include "runtime/components.h"
@@ -261,6 +262,7 @@ static int load_components(Runtime *runtime) {
     if (error < 0)
         return error;
     reflection_add(runtime->infrastructure.server);
+    page_serve(runtime->infrastructure.server);
     runtime->health = health_new(runtime->infrastructure.server);
     rpc_server_freeze(runtime->infrastructure.server);
     return 0;

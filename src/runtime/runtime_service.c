@@ -25,6 +25,19 @@ typedef struct RuntimeService {
 
 /* ---- GetRuntime, ListComponents ---- */
 
+static RtAccessScope access_name(SchemaScope scope) {
+    switch (scope) {
+    case SCHEMA_SCOPE_READ:
+        return RT_ACCESS_SCOPE_READ;
+    case SCHEMA_SCOPE_REPORT:
+        return RT_ACCESS_SCOPE_REPORT;
+    case SCHEMA_SCOPE_CONTROL:
+        return RT_ACCESS_SCOPE_CONTROL;
+    default:
+        return RT_ACCESS_SCOPE_UNSPECIFIED;
+    }
+}
+
 static void get_runtime(Call *call, const void *message) {
     (void)message;
     const RuntimeService *service = call_service(call);
@@ -34,6 +47,7 @@ static void get_runtime(Call *call, const void *message) {
                          .epoch = service->infrastructure->epoch,
                          .started_at_ms = runtime_started_at(service->runtime) / NANOS_PER_MILLI,
                          .timestamp = world_wall(call_world(call)) / NANOS_PER_MILLI,
+                         .scope = access_name(access_scope(service->infrastructure->access, call)),
                      });
 }
 
@@ -124,6 +138,20 @@ static void create_access_token(Call *call, const void *message) {
                      });
 }
 
+/* ---- CreateSession ---- */
+
+static void create_session(Call *call, const void *message) {
+    const RuntimeService *service = call_service(call);
+    const RtCreateSessionRequest *request = message;
+    SchemaScope scope;
+    if (access_log_in(service->infrastructure->access, call, request->token, &scope))
+        call_reply(call, &(RtCreateSessionResponse){.scope = access_name(scope)});
+    else
+        call_fail(call, STATUS_UNAUTHENTICATED,
+                  "the link has been used, is too old, or is another runtime's: ask for a new one "
+                  "with muster link");
+}
+
 /* ---- the component ---- */
 
 static const MethodHandler HANDLERS[] = {
@@ -131,6 +159,7 @@ static const MethodHandler HANDLERS[] = {
     [RtRuntimeService_ListComponents] = {.message = list_components},
     [RtRuntimeService_Shutdown] = {.message = shut_down},
     [RtRuntimeService_CreateAccessToken] = {.message = create_access_token},
+    [RtRuntimeService_CreateSession] = {.message = create_session},
 };
 
 static int load(Context *context, Buf *reason) {

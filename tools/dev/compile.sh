@@ -1,4 +1,5 @@
 # The kinds of build and the folder each lives in. Sourced.
+source tools/dev/page.sh
 
 build_folder() {
     case $1 in
@@ -34,6 +35,7 @@ compile() {
     local kind=$1 folder
     shift
     folder=$(build_folder "$kind")
+    page_build
     configure "$kind"
     say "building $folder"
     ninja -C "$folder" -j "$JOBS" "$@"

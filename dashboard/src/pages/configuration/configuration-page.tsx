@@ -1,0 +1,56 @@
+/** The configuration in force: its values, and its files, to be edited, checked and applied. */
+import { lazy, Suspense } from 'react'
+import { orchestrator } from '@/api/client'
+import { useAnswer } from '@/data/poll'
+import { useQuery } from '@/data/query'
+import { Command, Empty, Tabs } from '@/design/parts'
+import { useText } from '@/i18n/text'
+import { ValueTable } from '@/pages/configuration/value-table'
+
+const Editor = lazy(() => import('@/pages/configuration/editor'))
+
+export default function ConfigurationPage() {
+  const t = useText()
+  const query = useQuery()
+  const tab = query.get('tab') === 'edit' ? 'edit' : 'values'
+  const { value, error, again } = useAnswer(
+    (signal) => orchestrator.getConfiguration({ includeText: tab === 'edit' }, { signal }),
+    [tab],
+  )
+  if (error && !value) return <Empty title={t('common.failed', { reason: error })} />
+  if (!value) return <p className="p-6 text-muted">{t('common.loading')}</p>
+  if (!value.files.length)
+    return (
+      <Empty title={t('configuration.empty')}>
+        <Command>muster init</Command>
+      </Empty>
+    )
+  return (
+    <div className="mx-auto flex h-full max-w-7xl flex-col gap-4 p-4 md:p-6">
+      <div className="flex flex-wrap items-center gap-3">
+        <h2 className="mr-auto text-lg font-semibold">{t('configuration.title')}</h2>
+        <span className="text-xs text-faint">#{String(value.revision)}</span>
+        <Tabs
+          label={t('configuration.title')}
+          value={tab}
+          onChange={(key) => query.set({ tab: key === 'values' ? '' : key })}
+          options={[
+            ['values', t('configuration.values')],
+            ['edit', t('configuration.edit')],
+          ]}
+        />
+      </div>
+      {value.outdated && (
+        <p className="rounded-control border border-degraded/40 bg-degraded/10 px-3 py-2 text-[13px]">
+          {t('configuration.outdated')}
+        </p>
+      )}
+      {tab === 'values' && <ValueTable values={value.values} />}
+      {tab === 'edit' && value.files.some((file) => file.text) && (
+        <Suspense fallback={<p className="text-muted">{t('common.loading')}</p>}>
+          <Editor configuration={value} applied={again} />
+        </Suspense>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,251 @@
+import { useReactFlow } from '@xyflow/react'
+import { Download, Eye, Maximize, Minus, Plus, RefreshCw, Search } from 'lucide-react'
+import { type ReactNode, useMemo, useState } from 'react'
+import { LANGUAGE } from '@/data/names'
+import type { Query } from '@/data/query'
+import { graph, useStructure } from '@/data/topology'
+import { Button, cx } from '@/design/parts'
+import { useText } from '@/i18n/text'
+import { exportPng, exportSvg } from '@/pages/topology/export'
+import { NODE_HEIGHT, NODE_WIDTH } from '@/pages/topology/geometry'
+import type { Drawn, View } from '@/pages/topology/model'
+import { usePlaces } from '@/pages/topology/places'
+
+export function Toolbar({
+  query,
+  view,
+  drawn,
+  arrange,
+}: {
+  query: Query
+  view: View
+  drawn: Drawn
+  arrange: () => void
+}) {
+  const t = useText()
+  const flow = useReactFlow()
+  return (
+    <div className="pointer-events-none absolute inset-x-3 top-3 flex flex-wrap items-start gap-2 *:pointer-events-auto">
+      <Find />
+      <ShowMenu query={query} view={view} />
+      <div className="flex rounded-control border border-line bg-surface shadow-card">
+        <Button
+          look="quiet"
+          aria-label={t('topology.zoomOut')}
+          onClick={() => void flow.zoomOut({ duration: 150 })}
+        >
+          <Minus size={15} aria-hidden />
+        </Button>
+        <Button
+          look="quiet"
+          aria-label={t('topology.zoomIn')}
+          onClick={() => void flow.zoomIn({ duration: 150 })}
+        >
+          <Plus size={15} aria-hidden />
+        </Button>
+        <Button
+          look="quiet"
+          aria-label={t('topology.fit')}
+          title={`${t('topology.fit')} (f)`}
+          onClick={() => void flow.fitView({ duration: 300 })}
+        >
+          <Maximize size={15} aria-hidden />
+        </Button>
+        <Button
+          look="quiet"
+          aria-label={t('topology.layout')}
+          title={t('topology.layout')}
+          onClick={arrange}
+        >
+          <RefreshCw size={15} aria-hidden />
+        </Button>
+      </div>
+      <Menu label={t('topology.export')} icon={<Download size={15} aria-hidden />}>
+        <MenuButton onClick={() => exportSvg(drawn)}>{t('topology.exportSvg')}</MenuButton>
+        <MenuButton onClick={() => exportPng(drawn)}>{t('topology.exportPng')}</MenuButton>
+      </Menu>
+      {view.focus && (
+        <Button on onClick={() => query.set({ focus: '' })}>
+          {view.focus} · {t('topology.unfocus')}
+        </Button>
+      )}
+      {view.hidden.size > 0 && (
+        <Button onClick={() => query.set({ hidden: '' })}>
+          {t('topology.unhide', { count: view.hidden.size })}
+        </Button>
+      )}
+    </div>
+  )
+}
+
+/** Brings the node whose name fits to the middle. */
+function Find() {
+  const t = useText()
+  const flow = useReactFlow()
+  const structure = useStructure()
+  const [words, setWords] = useState('')
+  const found = useMemo(
+    () =>
+      [...graph.nodes.keys()].filter(
+        (name) => words && name.toLowerCase().includes(words.toLowerCase()),
+      ),
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- `structure` says when the graph changed
+    [words, structure],
+  )
+  const show = (name: string | undefined) => {
+    const place = name === undefined ? undefined : usePlaces.getState().places[name]
+    if (place)
+      void flow.setCenter(place.x + NODE_WIDTH / 2, place.y + NODE_HEIGHT / 2, {
+        zoom: 1.1,
+        duration: 350,
+      })
+  }
+  return (
+    <div className="relative">
+      <Search size={14} aria-hidden className="absolute top-2.5 left-2.5 text-faint" />
+      <input
+        data-search
+        type="search"
+        aria-label={t('topology.find')}
+        placeholder={t('topology.find')}
+        value={words}
+        onChange={(event) => setWords(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key === 'Enter') show(found[0])
+          if (event.key === 'Escape') setWords('')
+        }}
+        className="h-8 w-44 rounded-control border border-line bg-surface pr-2 pl-8 text-[13px] shadow-card placeholder:text-faint"
+      />
+      {words && (
+        <ul className="absolute top-9 left-0 max-h-64 w-56 overflow-auto rounded-card border border-line bg-raised p-1 shadow-float">
+          {found.slice(0, 30).map((name) => (
+            <li key={name}>
+              <button
+                type="button"
+                onClick={() => (show(name), setWords(''))}
+                className="w-full truncate rounded-control px-2 py-1 text-left hover:bg-accent-soft"
+              >
+                {name}
+              </button>
+            </li>
+          ))}
+          {found.length === 0 && <li className="px-2 py-1 text-muted">{t('shell.nothing')}</li>}
+        </ul>
+      )}
+    </div>
+  )
+}
+
+export function Menu({
+  label,
+  icon,
+  children,
+}: {
+  label: string
+  icon: ReactNode
+  children: ReactNode
+}) {
+  return (
+    <details
+      className="group relative"
+      onBlur={(event) => {
+        if (!event.currentTarget.contains(event.relatedTarget)) event.currentTarget.open = false
+      }}
+    >
+      <summary className="flex h-8 cursor-pointer list-none items-center gap-1.5 rounded-control border border-line bg-surface px-2.5 text-[13px] font-medium shadow-card hover:border-line-strong [&::-webkit-details-marker]:hidden">
+        {icon}
+        {label}
+      </summary>
+      <div
+        tabIndex={-1}
+        className="absolute top-9 left-0 z-20 w-56 rounded-card border border-line bg-raised p-1.5 shadow-float outline-none"
+      >
+        {children}
+      </div>
+    </details>
+  )
+}
+
+export function MenuButton({ onClick, children }: { onClick: () => void; children: ReactNode }) {
+  return (
+    <button
+      type="button"
+      onClick={onClick}
+      className="flex w-full items-center gap-2 rounded-control px-2 py-1.5 text-left text-[13px] hover:bg-accent-soft"
+    >
+      {children}
+    </button>
+  )
+}
+
+function ShowMenu({ query, view }: { query: Query; view: View }) {
+  const t = useText()
+  useStructure()
+  const languages = new Set(
+    [...graph.nodes.values()].map((node) => LANGUAGE[node.language].name).filter(Boolean),
+  )
+  return (
+    <Menu label={t('topology.show')} icon={<Eye size={15} aria-hidden />}>
+      <Check on={view.discovery} set={(on) => query.set({ discovery: on ? '' : 'off' })}>
+        {t('topology.discovery')}
+      </Check>
+      <Check on={view.dependencies} set={(on) => query.set({ dependencies: on ? 'on' : '' })}>
+        {t('topology.dependencies')}
+      </Check>
+      <Check on={query.get('idle') !== 'off'} set={(on) => query.set({ idle: on ? '' : 'off' })}>
+        {t('topology.idle')}
+      </Check>
+      <Heading>{t('topology.group')}</Heading>
+      {(['none', 'namespace', 'language'] as const).map((grouping) => (
+        <label key={grouping} className="flex items-center gap-2 px-2 py-1 text-[13px]">
+          <input
+            type="radio"
+            name="grouping"
+            checked={view.grouping === grouping}
+            onChange={() =>
+              query.set({ group: grouping === 'none' ? '' : grouping, collapsed: '' })
+            }
+          />
+          {t(`topology.group.${grouping}`)}
+        </label>
+      ))}
+      {languages.size > 1 && <Heading>{t('topology.language')}</Heading>}
+      {languages.size > 1 &&
+        [...languages].sort().map((name) => (
+          <Check
+            key={name}
+            on={view.languages.size === 0 || view.languages.has(name)}
+            set={(on) => {
+              const chosen = new Set(view.languages.size ? view.languages : languages)
+              if (on) chosen.add(name)
+              else chosen.delete(name)
+              query.set({ languages: chosen.size === languages.size ? [] : [...chosen] })
+            }}
+          >
+            {name}
+          </Check>
+        ))}
+    </Menu>
+  )
+}
+
+function Heading({ children }: { children: string }) {
+  return <div className="mt-2 px-2 py-1 text-xs font-semibold text-faint">{children}</div>
+}
+
+function Check({
+  on,
+  set,
+  children,
+}: {
+  on: boolean
+  set: (on: boolean) => void
+  children: string
+}) {
+  return (
+    <label className={cx('flex items-center gap-2 px-2 py-1 text-[13px]')}>
+      <input type="checkbox" checked={on} onChange={(event) => set(event.target.checked)} />
+      {children}
+    </label>
+  )
+}
