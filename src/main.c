@@ -5,7 +5,9 @@
 #include "base/nearest.h"
 #include "cli/cli.h"
 
-static const Command *const COMMANDS[] = {&COMMAND_SERVE, &COMMAND_CALL, &COMMAND_DESCRIBE};
+static const Command *const COMMANDS[] = {
+    &COMMAND_SERVE, &COMMAND_COMPONENTS, &COMMAND_DOCTOR, &COMMAND_CALL, &COMMAND_DESCRIBE,
+};
 #define COMMAND_COUNT (sizeof COMMANDS / sizeof *COMMANDS)
 
 static void print_help(FILE *out) {

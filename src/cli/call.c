@@ -7,6 +7,7 @@
 
 #include "cli/catalog.h"
 #include "cli/input.h"
+#include "cli/options.h"
 #include "rpc/metadata.h"
 #include "schema/codec.h"
 #include "schema/json.h"
@@ -33,8 +34,7 @@ typedef struct Calling {
     Input *input;
     Arena scratch;
     SchemaJson json; /* how responses are written */
-    bool help;
-    bool full; /* the call takes no more just now */
+    bool full;       /* the call takes no more just now */
     uint64_t sent;
     int result; /* the exit code so far */
 } Calling;
@@ -176,43 +176,40 @@ static int call(Calling *calling, char *const *requests, size_t count) {
 
 enum { OPT_DEFAULTS = 256 };
 
+static int take_option(void *owner, int option, char *value) {
+    Calling *calling = owner;
+    if (option != OPT_DEFAULTS)
+        return peer_option(&calling->peer, option, value);
+    calling->json.emit_defaults = true;
+    return 0;
+}
+
 static int read_options(Calling *calling, int argc, char **argv) {
     static const struct option OPTIONS[] = {
+        OPTION_HELP,
         PEER_OPTIONS,
         {"emit-defaults", no_argument, NULL, OPT_DEFAULTS},
-        {"help", no_argument, NULL, 'h'},
         {0},
     };
-    int option;
-    opterr = 0;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, PEER_SHORT "h", OPTIONS, NULL)) != -1) {
-        int failed = 0;
-        if (option == '?')
-            return cli_usage(&COMMAND_CALL, "unknown option, or one without its value: %s",
-                             argv[optind - 1]);
-        if (option == OPT_DEFAULTS)
-            calling->json.emit_defaults = true;
-        else if (option == 'h')
-            calling->help = true;
-        else
-            failed = peer_option(&calling->peer, option, optarg);
-        if (failed)
-            return failed;
-    }
-    if (!calling->help && argc - optind < 2)
-        return cli_usage(&COMMAND_CALL, "not enough arguments: ADDRESS and SERVICE/METHOD");
-    return 0;
+    OptionSet set = {
+        .command = &COMMAND_CALL,
+        .options = OPTIONS,
+        .short_options = PEER_SHORT,
+        .take = take_option,
+        .owner = calling,
+        .arguments = "ADDRESS and SERVICE/METHOD",
+        .least = 2,
+        .most = -1,
+    };
+    return options_read(&set, argc, argv);
 }
 
 static int run(int argc, char **argv) {
     Calling calling = {.peer = {.command = &COMMAND_CALL}, .json = {.proto_names = true}};
     int result = read_options(&calling, argc, argv);
-    if (result || calling.help) {
-        if (!result)
-            fputs(HELP, stdout);
+    if (result) {
         peer_close(&calling.peer);
-        return result;
+        return result == OPTIONS_HELPED ? EXIT_DONE : result;
     }
     calling.json.indent = isatty(STDOUT_FILENO) ? 2 : 0;
     result = peer_open(&calling.peer, argv[optind]);

@@ -21,7 +21,8 @@ typedef struct Command {
     int (*run)(int argc, char **argv);
 } Command;
 
-extern const Command COMMAND_SERVE, COMMAND_CALL, COMMAND_DESCRIBE;
+extern const Command COMMAND_SERVE, COMMAND_COMPONENTS, COMMAND_DOCTOR, COMMAND_CALL,
+    COMMAND_DESCRIBE;
 
 /* Prints "muster: …" to stderr and returns `code`. */
 int cli_fail(ExitCode code, const char *format, ...) __attribute__((format(printf, 2, 3)));

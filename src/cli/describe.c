@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/catalog.h"
+#include "cli/options.h"
 #include "cli/proto_text.h"
 #include "schema/codec.h"
 #include "schema/json.h"
@@ -21,7 +22,7 @@ static const char HELP[] =
 typedef struct Describing {
     Peer peer;
     Catalog catalog;
-    bool json, help;
+    bool json;
 } Describing;
 
 /* ---- what is there ---- */
@@ -131,43 +132,40 @@ static int describe(Describing *describing, const char *name, Buf *out) {
 
 enum { OPT_JSON = 256 };
 
+static int take_option(void *owner, int option, char *value) {
+    Describing *describing = owner;
+    if (option != OPT_JSON)
+        return peer_option(&describing->peer, option, value);
+    describing->json = true;
+    return 0;
+}
+
 static int read_options(Describing *describing, int argc, char **argv) {
     static const struct option OPTIONS[] = {
+        OPTION_HELP,
         PEER_OPTIONS,
         {"json", no_argument, NULL, OPT_JSON},
-        {"help", no_argument, NULL, 'h'},
         {0},
     };
-    int option;
-    opterr = 0;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, PEER_SHORT "h", OPTIONS, NULL)) != -1) {
-        int failed = 0;
-        if (option == '?')
-            return cli_usage(&COMMAND_DESCRIBE, "unknown option, or one without its value: %s",
-                             argv[optind - 1]);
-        if (option == OPT_JSON)
-            describing->json = true;
-        else if (option == 'h')
-            describing->help = true;
-        else
-            failed = peer_option(&describing->peer, option, optarg);
-        if (failed)
-            return failed;
-    }
-    if (!describing->help && (argc - optind < 1 || argc - optind > 2))
-        return cli_usage(&COMMAND_DESCRIBE, "ADDRESS and at most one SYMBOL are needed");
-    return 0;
+    OptionSet set = {
+        .command = &COMMAND_DESCRIBE,
+        .options = OPTIONS,
+        .short_options = PEER_SHORT,
+        .take = take_option,
+        .owner = describing,
+        .arguments = "ADDRESS",
+        .least = 1,
+        .most = 2,
+    };
+    return options_read(&set, argc, argv);
 }
 
 static int run(int argc, char **argv) {
     Describing describing = {.peer = {.command = &COMMAND_DESCRIBE}};
     int result = read_options(&describing, argc, argv);
-    if (result || describing.help) {
-        if (!result)
-            fputs(HELP, stdout);
+    if (result) {
         peer_close(&describing.peer);
-        return result;
+        return result == OPTIONS_HELPED ? EXIT_DONE : result;
     }
     Buf out = {0};
     result = peer_open(&describing.peer, argv[optind]);

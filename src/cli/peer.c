@@ -7,11 +7,14 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/options.h"
 #include "google/protobuf/any.pb.h"
 #include "google/rpc/error_details.pb.h"
 #include "rpc/metadata.h"
 #include "runtime/data.h"
 #include "schema/json.h"
+
+#define FOLDERS_UP 64
 
 /* ---- options ---- */
 
@@ -28,25 +31,6 @@ static int take_protocol(Peer *peer, const char *value) {
     }
     return cli_usage(peer->command, "unknown protocol: --protocol %s: grpc, grpc-web or connect",
                      value);
-}
-
-static int take_timeout(Peer *peer, const char *value) {
-    static const struct {
-        const char *unit;
-        Nanos nanos;
-    } UNITS[] = {{"ms", NANOS_PER_MILLI},
-                 {"s", NANOS_PER_SECOND},
-                 {"m", 60 * NANOS_PER_SECOND},
-                 {"h", 3600 * NANOS_PER_SECOND}};
-    size_t digits = strspn(value, "0123456789");
-    uint64_t count;
-    for (size_t i = 0; i < sizeof UNITS / sizeof *UNITS; i++)
-        if (strcmp(value + digits, UNITS[i].unit) == 0 && parse_u64(span(value, digits), &count) &&
-            count > 0 && count <= 1000000) {
-            peer->timeout = (Nanos)count * UNITS[i].nanos;
-            return 0;
-        }
-    return cli_usage(peer->command, "not a time: --timeout %s: write 500ms, 5s, 2m or 1h", value);
 }
 
 static int take_header(Peer *peer, const char *value) {
@@ -76,7 +60,7 @@ int peer_option(Peer *peer, int option, char *value) {
     case PEER_PROTOCOL:
         return take_protocol(peer, value);
     case PEER_TIMEOUT:
-        return take_timeout(peer, value);
+        return option_time(peer->command, "--timeout", value, &peer->timeout);
     case PEER_DATA:
         peer->data = value;
         return 0;
@@ -110,26 +94,21 @@ static Span trim(Span text) {
     return text;
 }
 
-/* The running runtime's address, and the folder where its token lies. */
-static bool find_runtime(Peer *peer, Buf *address, char *folder, size_t room) {
-    const char *given = getenv("MUSTER_ADDRESS");
+/* The data folder of a running runtime: --data, or the first upwards from here that has an address;
+ * false when there is none. */
+static bool find_folder(const Peer *peer, Buf *address, char *folder, size_t room) {
     snprintf(folder, room, "%s", peer->data ? peer->data : DATA_FOLDER);
-    if (given && *given && !peer->data)
-        buf_add(address, span_of(given));
-    else if (peer->data)
-        data_read(folder, DATA_ADDRESS, address);
-    for (size_t up = 0; !address->len && !peer->data && up < 64; up++) {
-        if (data_read(folder, DATA_ADDRESS, address) == 0)
-            break;
+    for (size_t up = 0; data_read(folder, DATA_ADDRESS, address) < 0; up++) {
         char higher[4096];
-        if ((size_t)snprintf(higher, sizeof higher, "../%s", folder) >= room)
-            break;
-        memcpy(folder, higher, strlen(higher) + 1);
+        size_t len = (size_t)snprintf(higher, sizeof higher, "../%s", folder);
+        if (peer->data || up == FOLDERS_UP || len >= room)
+            return false;
+        memcpy(folder, higher, len + 1);
     }
-    return address->len > 0;
+    return true;
 }
 
-/* The token of the runtime, unless -H gives another. */
+/* The runtime's token, unless -H gives another. That of a folder goes to its own runtime only. */
 static void add_token(Peer *peer, const char *folder) {
     Buf token = {.arena = &peer->arena};
     const char *given = getenv("MUSTER_TOKEN");
@@ -139,7 +118,7 @@ static void add_token(Peer *peer, const char *folder) {
     buf_add_literal(&token, "Bearer ");
     if (given && *given)
         buf_add(&token, span_of(given));
-    else if (data_read(folder, DATA_TOKEN, &token) < 0)
+    else if (!folder || data_read(folder, DATA_TOKEN, &token) < 0)
         return;
     *array_push(&peer->metadata) = (HttpHeader){SPAN("authorization"), trim(buf_span(&token))};
 }
@@ -165,25 +144,32 @@ static bool read_address(Peer *peer, Span text) {
 }
 
 static int find_address(Peer *peer) {
-    if (strcmp(peer->where, ".") != 0) {
-        if (read_address(peer, span_of(peer->where)))
-            return 0;
-        return cli_usage(peer->command,
-                         "not an address: %s: write HOST:PORT, http://…, https://…, unix:PATH or .",
-                         peer->where);
-    }
+    if (read_address(peer, span_of(peer->where)))
+        return 0;
+    return cli_usage(peer->command,
+                     "not an address: %s: write HOST:PORT, http://…, https://…, unix:PATH or .",
+                     peer->where);
+}
+
+static int find_runtime(Peer *peer, const char *address) {
     char folder[4096];
-    Buf text = {.arena = &peer->arena};
-    if (!find_runtime(peer, &text, folder, sizeof folder))
+    Buf found = {.arena = &peer->arena};
+    bool has_folder = find_folder(peer, &found, folder, sizeof folder);
+    Span known = trim(buf_span(&found)), wanted = span_of(address);
+    if (!wanted.len && !peer->data)
+        wanted = span_of(getenv("MUSTER_ADDRESS"));
+    if (!wanted.len)
+        wanted = known;
+    if (!wanted.len)
         return cli_fail(EXIT_ABSENT,
-                        "no runtime is running: %s/address is not there: start one with muster "
-                        "serve, or say where it is with --data DIR",
+                        "no runtime is running: %s/address is not there: start one with muster up "
+                        "or muster serve, or say where it is with --data DIR or --address",
                         peer->data ? peer->data : DATA_FOLDER);
-    Span line = trim(buf_span(&text));
-    if (!read_address(peer, line))
-        return cli_fail(EXIT_USAGE, "not an address: '%.*s': look at MUSTER_ADDRESS or %s/address",
-                        SPAN_ARGS(line), folder);
-    add_token(peer, folder);
+    if (!read_address(peer, wanted))
+        return cli_fail(EXIT_USAGE,
+                        "not an address: '%.*s': look at --address, MUSTER_ADDRESS or %s/address",
+                        SPAN_ARGS(wanted), folder);
+    add_token(peer, has_folder && span_equal(known, wanted) ? folder : NULL);
     return 0;
 }
 
@@ -196,11 +182,7 @@ static void on_interrupt(void *owner, int signal) {
         client_cancel(peer->running);
 }
 
-int peer_open(Peer *peer, const char *where) {
-    peer->where = where;
-    int failed = find_address(peer);
-    if (failed)
-        return failed;
+static int open_channel(Peer *peer) {
     if (!peer->tls_options.cert_file != !peer->tls_options.key_file)
         return cli_usage(peer->command, "--cert and --key go together");
     char reason[256];
@@ -215,6 +197,20 @@ int peer_open(Peer *peer, const char *where) {
     world_on_signal(peer->world, SIGINT, on_interrupt, peer);
     world_on_signal(peer->world, SIGTERM, on_interrupt, peer);
     return 0;
+}
+
+int peer_open(Peer *peer, const char *where) {
+    if (strcmp(where, ".") == 0)
+        return peer_open_runtime(peer, NULL);
+    peer->where = where;
+    int failed = find_address(peer);
+    return failed ? failed : open_channel(peer);
+}
+
+int peer_open_runtime(Peer *peer, const char *address) {
+    peer->where = ".";
+    int failed = find_runtime(peer, address);
+    return failed ? failed : open_channel(peer);
 }
 
 void peer_close(Peer *peer) {

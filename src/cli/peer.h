@@ -84,6 +84,9 @@ int peer_option(Peer *peer, int option, char *value);
 
 /* Makes ready to call the address; nothing is sent yet. 0, or an exit code. */
 int peer_open(Peer *peer, const char *where);
+/* Likewise to the running runtime: at `address` where it is not NULL, else where MUSTER_ADDRESS or
+ * its data folder says. */
+int peer_open_runtime(Peer *peer, const char *address);
 void peer_close(Peer *peer);
 
 /* What is left of --timeout for a call; 0 = no limit. */

@@ -1,6 +1,5 @@
 /* muster serve: the runtime alone, in the foreground. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +7,7 @@
 
 #include "base/array.h"
 #include "base/log.h"
-#include "cli/cli.h"
+#include "cli/options.h"
 #include "runtime/data.h"
 #include "runtime/runtime.h"
 
@@ -45,7 +44,7 @@ typedef struct Serve {
     ARRAY(Span) hosts;
     ARRAY(Span) origins;
     TlsOptions tls;
-    bool json_log, quiet, help;
+    bool json_log, quiet;
 } Serve;
 
 /* ---- options ---- */
@@ -63,6 +62,7 @@ enum {
 };
 
 static const struct option OPTIONS[] = {
+    OPTION_HELP,
     {"listen", required_argument, NULL, OPT_LISTEN},
     {"data", required_argument, NULL, OPT_DATA},
     {"tls-cert", required_argument, NULL, OPT_CERT},
@@ -72,11 +72,11 @@ static const struct option OPTIONS[] = {
     {"allow-origin", required_argument, NULL, OPT_ORIGIN},
     {"log-format", required_argument, NULL, OPT_LOG},
     {"quiet", no_argument, NULL, OPT_QUIET},
-    {"help", no_argument, NULL, 'h'},
     {0},
 };
 
-static int set_option(Serve *serve, int option, char *value) {
+static int take_option(void *owner, int option, char *value) {
+    Serve *serve = owner;
     switch (option) {
     case OPT_LISTEN:
         if (address_parse(span_of(value), array_push(&serve->listen)))
@@ -107,31 +107,23 @@ static int set_option(Serve *serve, int option, char *value) {
         if (serve->json_log || strcmp(value, "text") == 0)
             return 0;
         return cli_usage(&COMMAND_SERVE, "unknown format: --log-format %s: text or json", value);
-    case OPT_QUIET:
+    default:
         serve->quiet = true;
         return 0;
-    case 'h':
-        serve->help = true;
-        return 0;
-    default:
-        return cli_usage(&COMMAND_SERVE, "wrong option");
     }
 }
 
 static int read_options(Serve *serve, int argc, char **argv) {
-    int option;
-    opterr = 0;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, "h", OPTIONS, NULL)) != -1) {
-        if (option == '?')
-            return cli_usage(&COMMAND_SERVE, "unknown option, or one without its value: %s",
-                             argv[optind - 1]);
-        int failed = set_option(serve, option, optarg);
-        if (failed)
-            return failed;
-    }
-    if (optind < argc)
-        return cli_usage(&COMMAND_SERVE, "unexpected argument: %s", argv[optind]);
+    OptionSet set = {
+        .command = &COMMAND_SERVE,
+        .options = OPTIONS,
+        .short_options = "",
+        .take = take_option,
+        .owner = serve,
+    };
+    int failed = options_read(&set, argc, argv);
+    if (failed)
+        return failed;
     if (!serve->tls.cert_file != !serve->tls.key_file)
         return cli_usage(&COMMAND_SERVE, "--tls-cert and --tls-key go together");
     if (serve->tls.ca_file && !serve->tls.cert_file)
@@ -180,14 +172,12 @@ static int serve(const Serve *options) {
 static int run(int argc, char **argv) {
     Serve options = {.data = DATA_FOLDER};
     int result = read_options(&options, argc, argv);
-    if (!result && options.help)
-        fputs(HELP, stdout);
-    else if (!result)
+    if (!result)
         result = serve(&options);
     array_done(&options.listen);
     array_done(&options.hosts);
     array_done(&options.origins);
-    return result;
+    return result == OPTIONS_HELPED ? EXIT_DONE : result;
 }
 
 const Command COMMAND_SERVE = {
