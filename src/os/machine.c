@@ -199,19 +199,16 @@ static int machine_signal(const ProcessIdentity *identity, int signal) {
 
 /* ---- ports ---- */
 
-static int machine_free_port(uint16_t *ret_port) {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    int result = 0;
-    if (fd < 0)
-        return -errno;
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &size) < 0)
-        result = -errno;
-    else
-        *ret_port = ntohs(address.sin_port);
-    close(fd);
+static bool machine_port_is_free(uint16_t port) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    /* What is left of closed connections does not count. */
+    bool result = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                  bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0)
+        close(fd);
     return result;
 }
 
@@ -251,7 +248,7 @@ static size_t machine_ports(const int64_t *pids, size_t count, uint16_t *out, si
 const Machine MACHINE = {
     .listener = machine_listener,
     .process = machine_process,
-    .free_port = machine_free_port,
+    .port_is_free = machine_port_is_free,
     .lives = machine_lives,
     .signal = machine_signal,
     .ports = machine_ports,

@@ -29,8 +29,8 @@ typedef struct Machine {
     int (*listener)(uint16_t port, MachineProcess *ret_process);
     /* -ESRCH: there is none (any more). */
     int (*process)(int64_t pid, MachineProcess *ret_process);
-    /* A TCP port that nobody listens on just now, not below 1024. -EADDRINUSE: there is none. */
-    int (*free_port)(uint16_t *ret_port);
+    /* Whether it can be listened on just now. */
+    bool (*port_is_free)(uint16_t port);
     bool (*lives)(const ProcessIdentity *identity);
     /* -ESRCH: it is gone. */
     int (*signal)(const ProcessIdentity *identity, int signal);

@@ -23,6 +23,7 @@ static void names_who_listens(void **state) {
     assert_int_equal(MACHINE.listener(bound.port, found), 0);
     assert_int_equal(found->identity.pid, getpid());
     assert_int_equal(found->uid, getuid());
+    assert_false(MACHINE.port_is_free(bound.port));
     assert_non_null(strstr(found->executable, "machine_test"));
     assert_true(found->command_size > 0);
     char text[64];
@@ -33,14 +34,9 @@ static void names_who_listens(void **state) {
     listener_close(listener);
     world_run(world);
     assert_int_equal(MACHINE.listener(bound.port, found), -ENOENT);
+    assert_true(MACHINE.port_is_free(bound.port));
     free(found);
     world_free(world);
-}
-
-static void free_ports_can_be_bound(void **state) {
-    uint16_t port = 0;
-    assert_int_equal(MACHINE.free_port(&port), 0);
-    assert_true(port >= 1024);
 }
 
 static void signals_reach_only_who_is_meant(void **state) {
@@ -79,7 +75,6 @@ static void finds_variables(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_who_listens),
-        cmocka_unit_test(free_ports_can_be_bound),
         cmocka_unit_test(signals_reach_only_who_is_meant),
         cmocka_unit_test(finds_variables),
     };

@@ -25,6 +25,35 @@ typedef struct Machine Machine;
 /* The orchestrator of this runtime; see core/context.h. */
 Orchestrator *orchestrator_of(Context *context);
 
+typedef struct OrchestratorOptions {
+    World *world;
+    EventBus *bus;
+    RpcServer *server;
+    Store *store; /* NULL: nothing is remembered */
+    ProcessHost *processes;
+    Logs *logs;                     /* NULL: output is not taken */
+    const Machine *machine;         /* NULL: the real one */
+    const Config *config;           /* NULL: no project; a reference is taken */
+    const AccessPolicy *access;     /* tokens of services are made with it; NULL: none are */
+    const char *data_folder;        /* absolute */
+    Span address;                   /* MUSTER_ADDRESS */
+    const char *const *environment; /* what services inherit, "NAME=value"; ends with NULL */
+    uint64_t epoch;
+} OrchestratorOptions;
+
+/* Options are copied, what they point to lives on. */
+Orchestrator *orchestrator_new(const OrchestratorOptions *options);
+/* Services go on; what is noted of them serves the runtime's next life. Before the Logs, the Store
+ * and the ProcessHost. */
+void orchestrator_free(Orchestrator *orchestrator);
+
+/* Reads what earlier lives left, and takes over what still runs. `done` once, from the loop. */
+void orchestrator_restore(Orchestrator *orchestrator, void (*done)(void *owner, int error),
+                          void *owner);
+
+/* OrchestratorService, for rpc_server_add: lives as long as the Orchestrator. */
+const RpcService *orchestrator_rpc(Orchestrator *orchestrator);
+
 /* Who is told when something asked for has come true. */
 typedef void OrchestratorDone(void *owner);
 

@@ -6,7 +6,6 @@
 typedef struct ProbeOps {
     /* Lets go of all that is open: nothing of the Probe is used any more by then. */
     void (*release)(Probe *);
-    void (*process)(Probe *, const ProcessInfo *);
 } ProbeOps;
 
 /* Implementations embed this first. */
@@ -29,4 +28,3 @@ const char *probe_error_text(int error);
 Probe *probe_tcp_new(World *world, const ProbeSpec *spec);
 Probe *probe_http_new(World *world, const ProbeSpec *spec);
 Probe *probe_grpc_new(World *world, const ProbeSpec *spec);
-Probe *probe_exec_new(World *world, ProcessHost *host, const ProbeSpec *spec);

@@ -53,12 +53,10 @@ static void on_timeout(Timer *timer) {
                  (long long)(probe->timeout / NANOS_PER_MILLI));
 }
 
-Probe *probe_start(World *world, ProcessHost *host, const ProbeSpec *spec, ProbeDone *done,
-                   void *owner) {
+Probe *probe_start(World *world, const ProbeSpec *spec, ProbeDone *done, void *owner) {
     Probe *probe = spec->kind == PROBE_TCP    ? probe_tcp_new(world, spec)
                    : spec->kind == PROBE_HTTP ? probe_http_new(world, spec)
-                   : spec->kind == PROBE_GRPC ? probe_grpc_new(world, spec)
-                                              : probe_exec_new(world, host, spec);
+                                              : probe_grpc_new(world, spec);
     probe->world = world;
     probe->began = world_now(world);
     probe->timeout = spec->timeout;
@@ -71,8 +69,4 @@ Probe *probe_start(World *world, ProcessHost *host, const ProbeSpec *spec, Probe
 
 void probe_cancel(Probe *probe) {
     release(probe);
-}
-
-void probe_process_event(Probe *probe, const ProcessInfo *info) {
-    probe->ops->process(probe, info);
 }

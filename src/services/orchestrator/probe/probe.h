@@ -1,12 +1,12 @@
 /* One probe: does a service answer just now? By TCP (a connection is taken), HTTP (the status is
- * as wanted), gRPC (grpc.health.v1.Health/Check says SERVING) or by a program that exits with 0.
- * What a row of answers means is debounce.h's matter, when to ask checker.h's. */
+ * as wanted) or gRPC (grpc.health.v1.Health/Check says SERVING). Programs that probe are
+ * program_probe.h's matter, what a row of answers means debounce.h's, when to ask checker.c's. */
 #pragma once
 
 #include "os/address.h"
-#include "os/process_host.h"
+#include "os/world.h"
 
-typedef enum ProbeKind { PROBE_TCP, PROBE_HTTP, PROBE_GRPC, PROBE_EXEC } ProbeKind;
+typedef enum ProbeKind { PROBE_TCP, PROBE_HTTP, PROBE_GRPC } ProbeKind;
 
 /* What it points to is copied. */
 typedef struct ProbeSpec {
@@ -19,13 +19,6 @@ typedef struct ProbeSpec {
     uint16_t status_first, status_last; /* 0: 200 to 399 */
     /* gRPC: whose health; empty: the server's as a whole */
     Span service;
-    /* exec */
-    Span id; /* of the process, new for each probe */
-    const Span *argv;
-    size_t argv_count;
-    const Span *env;
-    size_t env_count;
-    Span cwd;
 } ProbeSpec;
 
 /* Valid during the call. */
@@ -40,9 +33,5 @@ typedef void ProbeDone(void *owner, const ProbeResult *result);
 
 /* Begins one. `done` comes exactly once, from the loop, unless it is cancelled; the Probe is gone
  * then. */
-Probe *probe_start(World *world, ProcessHost *host, const ProbeSpec *spec, ProbeDone *done,
-                   void *owner);
+Probe *probe_start(World *world, const ProbeSpec *spec, ProbeDone *done, void *owner);
 void probe_cancel(Probe *probe);
-
-/* The process of an exec probe was heard of: ProcessHandler's started and exited. */
-void probe_process_event(Probe *probe, const ProcessInfo *info);

@@ -1,0 +1,150 @@
+#include "services/orchestrator/journal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/array.h"
+#include "base/blob.h"
+#include "base/memory.h"
+#include "schema/codec.h"
+
+#define BATCH       100 /* changes of one transaction, below STORE_OPS_MAX */
+#define RETRY       (100 * NANOS_PER_MILLI)
+#define PENDING_MAX 20000 /* while the disk fails; the oldest are dropped beyond it */
+
+typedef struct Change {
+    char *key;
+    Blob *value; /* NULL: deleted */
+} Change;
+
+struct Journal {
+    World *world;
+    Store *store;
+    ARRAY(Change) pending;
+    Task flush;
+    Timer retry;
+    Nanos failing;
+    int error;
+};
+
+static void change_done(Change *change) {
+    free(change->key);
+    blob_unref(change->value);
+}
+
+static void on_committed(void *owner, const StoreResult *result) {
+    Journal *journal = owner;
+    if (result->error == 0)
+        journal->failing = 0;
+    else if (!journal->failing)
+        journal->failing = world_wall(journal->world);
+    journal->error = result->error;
+}
+
+/* Commits up to BATCH changes; false when the store takes no more for now. */
+static bool commit_batch(Journal *journal) {
+    StoreOp ops[BATCH];
+    size_t count = journal->pending.count < BATCH ? journal->pending.count : BATCH;
+    for (size_t i = 0; i < count; i++) {
+        const Change *change = &journal->pending.items[i];
+        ops[i] = (StoreOp){
+            .kind = change->value ? STORE_PUT : STORE_DELETE,
+            .range = {.how = STORE_KEY, .key = span_of(change->key)},
+            .value = change->value ? blob_span(change->value) : (Span){0},
+        };
+    }
+    StoreTxn txn = {.then = ops, .then_count = count};
+    if (store_commit(journal->store, &txn, on_committed, journal) == -EBUSY)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        change_done(&journal->pending.items[i]);
+    journal->pending.count -= count;
+    memmove(journal->pending.items, journal->pending.items + count,
+            journal->pending.count * sizeof *journal->pending.items);
+    return true;
+}
+
+static void flush(Journal *journal) {
+    while (journal->pending.count)
+        if (!commit_batch(journal)) {
+            wheel_arm(world_wheel(journal->world), &journal->retry,
+                      world_now(journal->world) + RETRY);
+            return;
+        }
+}
+
+static void on_flush(Task *task) {
+    flush(CONTAINER(task, Journal, flush));
+}
+
+static void on_retry(Timer *timer) {
+    flush(CONTAINER(timer, Journal, retry));
+}
+
+Journal *journal_new(World *world, Store *store) {
+    Journal *journal = xcalloc(1, sizeof *journal);
+    journal->world = world;
+    journal->store = store;
+    journal->flush.run = on_flush;
+    journal->retry.fire = on_retry;
+    return journal;
+}
+
+void journal_free(Journal *journal) {
+    if (!journal)
+        return;
+    if (journal->store) {
+        while (journal->pending.count && commit_batch(journal))
+            ;
+        store_forget(journal->store, journal);
+    }
+    world_undefer(&journal->flush);
+    wheel_cancel(world_wheel(journal->world), &journal->retry);
+    for (size_t i = 0; i < journal->pending.count; i++)
+        change_done(&journal->pending.items[i]);
+    array_done(&journal->pending);
+    free(journal);
+}
+
+static void add(Journal *journal, Span key, Blob *value) {
+    for (size_t i = journal->pending.count; i-- > 0;) {
+        Change *change = &journal->pending.items[i];
+        if (span_equal(span_of(change->key), key)) {
+            blob_unref(change->value);
+            change->value = value;
+            return;
+        }
+    }
+    if (journal->pending.count == PENDING_MAX) {
+        change_done(&journal->pending.items[0]);
+        memmove(journal->pending.items, journal->pending.items + 1,
+                --journal->pending.count * sizeof *journal->pending.items);
+    }
+    char *copy = xmalloc(key.len + 1);
+    memcpy(copy, key.ptr, key.len);
+    copy[key.len] = 0;
+    *array_push(&journal->pending) = (Change){copy, value};
+    if (!timer_is_armed(&journal->retry))
+        world_defer(journal->world, &journal->flush);
+}
+
+void journal_put(Journal *journal, Span key, const SchemaMessage *type, const void *message) {
+    if (!journal->store)
+        return;
+    Arena arena = {0};
+    Span bytes;
+    if (schema_encode(type, message, 0, &arena, &bytes) == 0)
+        add(journal, key, blob_copy(bytes));
+    arena_done(&arena);
+}
+
+void journal_delete(Journal *journal, Span key) {
+    if (journal->store)
+        add(journal, key, NULL);
+}
+
+Nanos journal_failing(const Journal *journal, int *ret_error) {
+    if (journal->failing)
+        *ret_error = journal->error;
+    return journal->failing;
+}

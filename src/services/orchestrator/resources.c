@@ -1,0 +1,90 @@
+/* What services use: processor, memory, files. Looked at every second while somebody watches,
+ * otherwise now and then, for limits of memory alone. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "services/orchestrator/internal.h"
+
+#define WATCHED   (1 * NANOS_PER_SECOND)
+#define UNWATCHED (5 * NANOS_PER_SECOND)  /* those with a limit */
+#define SELDOM    (60 * NANOS_PER_SECOND) /* the others, for their peaks */
+#define INTEREST  (10 * NANOS_PER_SECOND) /* somebody asked so lately */
+
+static bool is_watched(const Orchestrator *orchestrator, Nanos now) {
+    return watch_statistics(orchestrator->watch).watchers ||
+           now - orchestrator->asked_at < INTEREST;
+}
+
+static void take(Instance *instance, Nanos now) {
+    Life *life = instance->life;
+    ProcessUsage usage;
+    if (process_usage(life->orchestrator->host, span_of(life->child.id), &usage) < 0)
+        return;
+    if (life->usage_at && now > life->usage_at && usage.cpu >= life->usage.cpu)
+        life->cpu_percent =
+            100.0 * (double)(usage.cpu - life->usage.cpu) / (double)(now - life->usage_at);
+    life->usage = usage;
+    life->usage_at = now;
+    if ((int64_t)usage.memory_bytes > life->record.peak_memory_bytes)
+        life->record.peak_memory_bytes = (int64_t)usage.memory_bytes;
+    service_figures(instance->service);
+}
+
+static void check_limit(Instance *instance) {
+    uint64_t limit = (uint64_t)instance->service->config->limits.memory;
+    char why[128];
+    if (!limit || instance->life->usage.memory_bytes <= limit)
+        return;
+    snprintf(why, sizeof why, "it uses %.1f MiB of memory, more than the %.1f MiB allowed",
+             (double)instance->life->usage.memory_bytes / 1048576, (double)limit / 1048576);
+    instance_renew(instance, SPAN("memory limit"), true, why);
+}
+
+static void look_at(Instance *instance, Nanos now, bool watched) {
+    Life *life = instance->life;
+    if (!life || !life->running || life->exited || life->foreign)
+        return;
+    bool limited = instance->service->config->limits.memory != 0;
+    Nanos every = watched ? WATCHED : limited ? UNWATCHED : SELDOM;
+    if (now - life->usage_at < every - WATCHED / 10 && life->usage_at)
+        return;
+    take(instance, now);
+    check_limit(instance);
+}
+
+static void on_time(Timer *timer) {
+    Orchestrator *orchestrator = CONTAINER(timer, Orchestrator, resources_timer);
+    Nanos now = world_now(orchestrator->world);
+    bool watched = is_watched(orchestrator, now), limited = false, running = false;
+    for (size_t s = 0; s < orchestrator->services.count; s++) {
+        Service *service = orchestrator->services.items[s];
+        for (size_t i = 0; i < service->instances.count; i++) {
+            running |= service->instances.items[i]->life != NULL;
+            limited |= service->config->limits.memory != 0;
+            look_at(service->instances.items[i], now, watched);
+        }
+    }
+    if (running)
+        wheel_arm(world_wheel(orchestrator->world), timer,
+                  now + (watched   ? WATCHED
+                         : limited ? UNWATCHED
+                                   : SELDOM));
+}
+
+void resources_begin(Orchestrator *orchestrator) {
+    Nanos now = world_now(orchestrator->world);
+    Timer *timer = &orchestrator->resources_timer;
+    Wheel *wheel = world_wheel(orchestrator->world);
+    timer->fire = on_time;
+    if (!timer_is_armed(timer) || timer_deadline(wheel, timer) > now + WATCHED)
+        wheel_arm(wheel, timer, now + WATCHED / 10);
+}
+
+void resources_asked(Orchestrator *orchestrator) {
+    orchestrator->asked_at = world_now(orchestrator->world);
+    resources_begin(orchestrator);
+}
+
+void resources_stop(Orchestrator *orchestrator) {
+    wheel_cancel(world_wheel(orchestrator->world), &orchestrator->resources_timer);
+}
