@@ -40,20 +40,22 @@ typedef struct ProcessHost ProcessHost;
 typedef struct AccessPolicy AccessPolicy;
 typedef struct Entries Entries;
 typedef struct Config Config;
+typedef struct HealthStatuses HealthStatuses;
 
 typedef struct Infrastructure {
     World *world;
     EventBus *bus;
-    RpcServer *server; /* services are added in `load`, later never */
+    RpcServer *server;       /* services are added in `load`, later never */
+    HealthStatuses *serving; /* what grpc.health.v1 answers; there when all is loaded */
     Store *store;
     ProcessHost *processes;
-    AccessPolicy *access;       /* tokens are made with it */
-    Entries *entries;           /* stages are added in `load` */
-    const Config *config;       /* the project's as it was read at the start; NULL: no project */
-    const char *data_folder;    /* absolute path of ".muster" */
-    const char *address;        /* what MUSTER_ADDRESS gets: "http://127.0.0.1:50051" */
-    const char *version;        /* "0.1.0" */
-    int64_t epoch;              /* of this run of the runtime: > 0, another one each time */
+    AccessPolicy *access;    /* tokens are made with it */
+    Entries *entries;        /* stages are added in `load` */
+    const Config *config;    /* the project's as it was read at the start; NULL: no project */
+    const char *data_folder; /* absolute path of ".muster" */
+    const char *address;     /* what MUSTER_ADDRESS gets: "http://127.0.0.1:50051" */
+    const char *version;     /* "0.1.0" */
+    int64_t epoch;           /* of this run of the runtime: > 0, another one each time */
 } Infrastructure;
 
 /* Puts it there under the key "infrastructure"; the struct lives as long as the Context. */

@@ -47,6 +47,13 @@ static void entry_free(Entry *entry) {
     free(entry);
 }
 
+static void forget_if_idle(HealthStatuses *health, Entry *entry) {
+    if (entry->watchers.count || entry->serving != HEALTH_SERVICE_UNKNOWN)
+        return;
+    map_remove(&health->entries, span_of(entry->name));
+    entry_free(entry);
+}
+
 static void send_status(Call *call, HealthServing serving) {
     call_send(call, &(HealthHealthCheckResponse){.status = (int32_t)serving});
 }
@@ -107,10 +114,7 @@ static void watch_closed(Call *call, StatusCode code) {
         if (entry->watchers.items[i].index == ref.index &&
             entry->watchers.items[i].generation == ref.generation)
             entry->watchers.items[i] = entry->watchers.items[--entry->watchers.count];
-    if (!entry->watchers.count && entry->serving == HEALTH_SERVICE_UNKNOWN) {
-        map_remove(&health->entries, span_of(entry->name));
-        entry_free(entry);
-    }
+    forget_if_idle(health, entry);
 }
 
 static const MethodHandler HANDLERS[] = {
@@ -147,12 +151,15 @@ void health_free(HealthStatuses *health) {
 
 void health_set(HealthStatuses *health, Span service, HealthServing serving) {
     Entry *entry = entry_at(health, service);
-    if (entry->serving == serving)
+    if (entry->serving == serving) {
+        forget_if_idle(health, entry);
         return;
+    }
     entry->serving = serving;
     for (size_t i = 0; i < entry->watchers.count; i++) {
         Call *call = call_find(health->server, entry->watchers.items[i]);
         if (call)
             send_status(call, serving);
     }
+    forget_if_idle(health, entry);
 }

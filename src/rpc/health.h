@@ -18,5 +18,5 @@ typedef struct HealthStatuses HealthStatuses;
 HealthStatuses *health_new(RpcServer *server);
 void health_free(HealthStatuses *health);
 
-/* Sets the status of a service and tells its watchers. */
+/* Sets the status of a service and tells its watchers. HEALTH_SERVICE_UNKNOWN forgets it. */
 void health_set(HealthStatuses *health, Span service, HealthServing serving);

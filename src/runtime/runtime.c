@@ -33,7 +33,6 @@ struct Runtime {
     TlsContext *tls;
     Context *context;
     Boot *boot;
-    HealthStatuses *health;
     Buf data_folder; /* its absolute path, as a C string */
     Buf urls;        /* a line each */
     Buf address;     /* the first of them, as a C string */
@@ -156,7 +155,7 @@ static int open_infrastructure(Runtime *runtime) {
 static void close_infrastructure(Runtime *runtime) {
     Infrastructure *infrastructure = &runtime->infrastructure;
     rpc_server_free(infrastructure->server);
-    health_free(runtime->health);
+    health_free(infrastructure->serving);
     if (infrastructure->store)
         store_close(infrastructure->store);
     event_bus_free(infrastructure->bus);
@@ -263,7 +262,7 @@ static int load_components(Runtime *runtime) {
         return error;
     reflection_add(runtime->infrastructure.server);
     page_serve(runtime->infrastructure.server);
-    runtime->health = health_new(runtime->infrastructure.server);
+    runtime->infrastructure.serving = health_new(runtime->infrastructure.server);
     rpc_server_freeze(runtime->infrastructure.server);
     return 0;
 }

@@ -173,13 +173,27 @@ bool offer_matches(const Offer *offer, Span role, Pairs metadata) {
     return true;
 }
 
+/* Keeps the counts of what is usable right. */
+static void set_usable(Offer *offer, bool usable) {
+    Provider *provider = offer->provider;
+    if (usable == offer->is.usable)
+        return;
+    offer->is.usable = usable;
+    offer->broker->usable += usable ? 1 : (size_t)-1;
+    if (!provider)
+        return;
+    size_t before = provider->usable;
+    provider->usable += usable ? 1 : (size_t)-1;
+    Name *service = offer->index[offer->index[BY_SERVICE].name ? BY_SERVICE : BY_NAME].name;
+    if (!before != !provider->usable)
+        service->usable_providers += usable ? 1 : (size_t)-1;
+}
+
 /* Brings `usable` up to date, gives the change its number and tells of it. */
 static void offer_changed(Offer *offer, BrokerChange change) {
     Broker *broker = offer->broker;
-    bool usable =
-        change != BROKER_REMOVED && offer->is.weight > 0 && provider_is_fit(offer->provider);
-    broker->usable += (size_t)usable - (size_t)offer->is.usable;
-    offer->is.usable = usable;
+    set_usable(offer, change != BROKER_REMOVED && offer->is.weight > 0 &&
+                          provider_is_fit(offer->provider));
     broker->revision++;
     for (int i = 0; i < INDEXES; i++)
         if (offer->index[i].name)
@@ -450,7 +464,7 @@ Status broker_register(Broker *broker, const RtRegisterInstanceRequest *request,
     /* The provider is taken hold of first, since it goes with its last offer. */
     link_provider(offer, by ? provider_at(broker, by) : NULL);
     if (before) {
-        broker->usable -= before->is.usable;
+        set_usable(before, false);
         offer->credit = before->credit;
         offer_unlink(before);
         provider_leave(before);

@@ -106,6 +106,9 @@ void broker_process_stopping(Broker *broker, Span instance_id);
 /* The process of a provider has ended: its offers are gone. */
 void broker_process_ended(Broker *broker, Span instance_id);
 
+/* How many providers with this service name make an offer that is usable. */
+size_t broker_usable_providers(const Broker *broker, Span service_name);
+
 typedef struct BrokerCounts {
     size_t offers, usable, providers, names;
 } BrokerCounts;

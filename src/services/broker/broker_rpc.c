@@ -1,4 +1,6 @@
 /* BrokerService: the broker's calls. */
+#include <stdio.h>
+
 #include "services/broker/service.h"
 
 static void reply_or_fail(Call *call, Status status, const void *response) {
@@ -16,7 +18,7 @@ static void register_instance(Call *call, const void *message) {
     Nanos now = world_now(binding->world), wall = world_wall(binding->world);
     BrokerProvider provider;
     bool provided = request->service_id.len > 0;
-    if (provided && !binding_provider(binding, request->service_id, &provider)) {
+    if (provided && !broker_find_provider(binding, request->service_id, &provider)) {
         call_fail(call, STATUS_NOT_FOUND,
                   "service_id: there is no instance '%.*s', or not any more: register with "
                   "TopologyService.RegisterService first",
@@ -79,9 +81,22 @@ static Span host_of(BrokerBinding *binding, Call *call, const RtLookupServiceReq
     BrokerProvider caller;
     if (request->host.len)
         return request->host;
-    if (request->service_id.len && binding_provider(binding, request->service_id, &caller))
+    if (request->service_id.len && broker_find_provider(binding, request->service_id, &caller))
         return caller.host;
     return call_peer(call)->address;
+}
+
+/* The path of discovery: to those that were found. */
+static void note_lookup(BrokerBinding *binding, const RtLookupServiceRequest *request,
+                        const RtLookupServiceResponse *response, Arena *arena) {
+    Span *names = arena_alloc(arena, (response->instances.count + 1) * sizeof *names);
+    size_t count = 0;
+    for (uint32_t i = 0; i < response->instances.count; i++) {
+        Span name = response->instances.items[i].service_name;
+        if (name.len && (!count || !span_equal(names[count - 1], name)))
+            names[count++] = name;
+    }
+    topology_note_lookup(binding->topology, request->service_id, request->name, names, count);
 }
 
 static void lookup_service(Call *call, const void *message) {
@@ -96,8 +111,8 @@ static void lookup_service(Call *call, const void *message) {
     Status status = broker_lookup(binding->broker, request, host, call_arena(call), &response);
     if (correlation.len)
         log_lookup(binding, request, correlation, status, response.instances.count);
-    if (request->service_id.len)
-        binding_note_lookup(binding, request, correlation, &response);
+    if (request->service_id.len && status.code == STATUS_OK)
+        note_lookup(binding, request, &response, call_arena(call));
     reply_or_fail(call, status, &response);
 }
 

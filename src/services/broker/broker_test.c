@@ -369,6 +369,11 @@ static void test_random_lives(void **state) {
             count += ((bool *)there)[i];
         assert_int_equal(broker_counts(bench->broker).offers, count);
         assert_int_equal(broker_counts(bench->broker).usable, count);
+        size_t providers = 0;
+        for (size_t i = 0; i < 8; i++)
+            providers += memchr(there[i], true, sizeof there[i]) != NULL;
+        assert_int_equal(broker_usable_providers(bench->broker, SPAN("calculator-server")),
+                         providers);
         if (broker_counts(bench->broker).names)
             assert_int_equal(lookup(bench, (RtLookupServiceRequest){0}).instances.count, count);
         arena_reset(&bench->arena);

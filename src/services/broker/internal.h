@@ -10,8 +10,9 @@
 typedef struct Name {
     struct Offer **offers; /* in no order: an offer knows its place */
     size_t count, capacity;
-    int64_t revision; /* of the last change under this name */
-    Link empty;       /* in Broker.empty_names while it has no offers */
+    size_t usable_providers; /* of the service of this name */
+    int64_t revision;        /* of the last change under this name */
+    Link empty;              /* in Broker.empty_names while it has no offers */
     size_t text_len;
     char text[];
 } Name;
@@ -21,7 +22,7 @@ typedef struct Provider {
     BrokerProvider is; /* its texts lie behind it */
     bool stopping;
     struct Offer *offers; /* linked by Offer.next */
-    size_t count;
+    size_t count, usable;
     char bytes[];
 } Provider;
 

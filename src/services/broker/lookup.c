@@ -230,6 +230,11 @@ int64_t broker_name_revision(const Broker *broker, Span name) {
     return found ? found->revision : 0;
 }
 
+size_t broker_usable_providers(const Broker *broker, Span service_name) {
+    const Name *name = find_name(broker, service_name);
+    return name ? name->usable_providers : 0;
+}
+
 static int by_name(const void *a, const void *b) {
     const RtBrokerInstance *left = &((const Candidate *)a)->offer->is;
     const RtBrokerInstance *right = &((const Candidate *)b)->offer->is;

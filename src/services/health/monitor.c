@@ -469,6 +469,11 @@ void health_process_ended(HealthMonitor *monitor, Span service_name, Span instan
     instance_decided(monitor, instance, before, at);
 }
 
+bool health_process_has_ended(const HealthMonitor *monitor, Span instance_id) {
+    const HealthInstance *instance = map_get(&monitor->processes, instance_id);
+    return instance && instance->ended;
+}
+
 void health_instance_gone(HealthMonitor *monitor, Span id, int64_t at) {
     HealthInstance *instance = map_get(&monitor->instances, id);
     if (instance && !instance->ended)

@@ -114,6 +114,9 @@ void health_process_started(HealthMonitor *monitor, Span service_name, Span inst
 void health_process_ended(HealthMonitor *monitor, Span service_name, Span instance_id,
                           RtServiceState state, bool restart_due, Span message, int64_t at);
 
+/* Whether that process is known to have ended. */
+bool health_process_has_ended(const HealthMonitor *monitor, Span instance_id);
+
 /* An instance unregistered, or was dead for long enough. */
 void health_instance_gone(HealthMonitor *monitor, Span id, int64_t at);
 

@@ -1,0 +1,6 @@
+/* Health as a component of the runtime. */
+#pragma once
+
+#include "core/component.h"
+
+extern const Component HEALTH_COMPONENT;
