@@ -95,7 +95,7 @@ export interface LanguageMark {
 export const LANGUAGE: Record<ServiceLanguage, LanguageMark> = {
   [ServiceLanguage.LANGUAGE_UNKNOWN]: { name: '', mark: '·', colour: '#64748b' },
   [ServiceLanguage.TYPESCRIPT]: { name: 'TypeScript', mark: 'TS', colour: '#3178c6' },
-  [ServiceLanguage.RUST]: { name: 'Rust', mark: '🦀', colour: '#b7410e' },
+  [ServiceLanguage.RUST]: { name: 'Rust', mark: 'Rs', colour: '#b7410e' },
   [ServiceLanguage.CPP]: { name: 'C++', mark: 'C++', colour: '#00599c' },
   [ServiceLanguage.GO]: { name: 'Go', mark: 'Go', colour: '#007d9c' },
   [ServiceLanguage.PYTHON]: { name: 'Python', mark: 'Py', colour: '#306998' },

@@ -229,7 +229,7 @@ export function Tabs<Key extends string>({
     <div
       role="group"
       aria-label={label}
-      className="inline-flex rounded-control border border-line bg-sunken p-0.5"
+      className="inline-flex self-start rounded-control border border-line bg-sunken p-0.5"
     >
       {options.map(([key, name]) => (
         <button

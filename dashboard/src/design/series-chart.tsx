@@ -2,6 +2,7 @@
 import { useEffect, useRef } from 'react'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
+import { timeOfDay } from '@/data/format'
 import { useSettings } from '@/data/settings'
 
 export interface Series {
@@ -54,7 +55,12 @@ export default function SeriesChart({
         legend: { show: false },
         scales: { y: { range: (_, __, top) => [0, Math.max(top * 1.1, 1e-6)] } },
         axes: [
-          { ...axis, size: 20, space: 70 },
+          {
+            ...axis,
+            size: 20,
+            space: 70,
+            values: (_, ticks) => ticks.map((tick) => timeOfDay(tick * 1000).slice(0, 5)),
+          },
           {
             ...axis,
             size: 54,

@@ -8,7 +8,7 @@ export const de: Record<TextKey, string> = {
   'nav.health': 'Gesundheit',
   'nav.logs': 'Logs',
   'nav.events': 'Ereignisse',
-  'nav.configuration': 'Konfiguration',
+  'nav.configuration': 'Konfig',
   'nav.main': 'Hauptnavigation',
   'shell.connected': 'Live',
   'shell.connecting': 'Verbinde …',

@@ -6,7 +6,7 @@ export const en = {
   'nav.health': 'Health',
   'nav.logs': 'Logs',
   'nav.events': 'Events',
-  'nav.configuration': 'Configuration',
+  'nav.configuration': 'Config',
   'nav.main': 'Main navigation',
   'shell.connected': 'Live',
   'shell.connecting': 'Connecting …',

@@ -99,16 +99,18 @@ function Row({
       data-service={name}
       className="grid grid-cols-1 items-center gap-x-4 gap-y-2 rounded-card border border-line bg-surface px-4 py-3 shadow-card md:grid-cols-[15rem_1fr_6rem]"
     >
-      <span className="flex min-w-0 items-center gap-2">
+      <span className="flex min-w-0 items-center gap-2.5">
         <HealthMark tone={tone} size={16} />
-        <Link
-          href={`/services/${encodeURIComponent(name)}`}
-          className="truncate font-medium hover:text-accent hover:underline"
-        >
-          {name}
-        </Link>
-        <span className="truncate text-xs text-muted" title={status?.message}>
-          {status?.message || t(TONE_TEXT[tone])}
+        <span className="min-w-0">
+          <Link
+            href={`/services/${encodeURIComponent(name)}`}
+            className="block truncate font-medium hover:text-accent hover:underline"
+          >
+            {name}
+          </Link>
+          <span className="block truncate text-xs text-muted" title={status?.message}>
+            {status?.message || t(TONE_TEXT[tone])}
+          </span>
         </span>
       </span>
       <HealthBars summaries={history.summaries} onPick={pick} />

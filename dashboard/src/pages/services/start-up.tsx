@@ -71,7 +71,7 @@ function Bar({ service, begin, end }: { service: ServiceStatus; begin: number; e
   const [start, ready] = times
   const share = (time: number) => ((time - begin) / (end - begin)) * 100
   return (
-    <span className="relative hidden h-5 items-center md:flex">
+    <span className="relative mr-28 hidden h-5 items-center md:flex">
       <span
         aria-hidden
         className="absolute h-2 rounded-full"
@@ -81,7 +81,7 @@ function Bar({ service, begin, end }: { service: ServiceStatus; begin: number; e
           background: TONE_COLOUR[STATE_TONE[service.state]],
         }}
       />
-      <span className="absolute right-0 text-[11px] text-faint">
+      <span className="absolute left-full ml-3 w-28 text-[11px] whitespace-nowrap text-faint">
         {t('services.done', {
           time: ready - start < 1000 ? `${ready - start} ms` : duration(ready - start),
         })}

@@ -1,6 +1,6 @@
 /**
- * The edges, on two canvases beneath the nodes: lines and labels, drawn when something changes,
- * and particles, drawn every frame while calls flow. A thousand edges as elements of the document
+ * The edges, on three canvases beneath the nodes: lines and labels, drawn when something changes,
+ * and particles between them, drawn every frame while calls flow. A thousand edges as elements of the document
  * would cost more than a frame has.
  */
 import { useStoreApi } from '@xyflow/react'
@@ -27,6 +27,7 @@ export function EdgeCanvas(props: EdgeCanvasProps) {
   const { painter, edges, places, selected, hovered, showIdle } = props
   const lines = useRef<HTMLCanvasElement>(null)
   const particles = useRef<HTMLCanvasElement>(null)
+  const labels = useRef<HTMLCanvasElement>(null)
   const store = useStoreApi()
   const theme = useSettings((settings) => settings.theme)
 
@@ -53,8 +54,9 @@ export function EdgeCanvas(props: EdgeCanvasProps) {
     const tick = (now: number) => {
       frame = requestAnimationFrame(tick)
       const { transform, width, height } = store.getState()
-      if (!lines.current || !particles.current || !width) return
-      const resized = fit(lines.current, width, height) || fit(particles.current, width, height)
+      if (!lines.current || !particles.current || !labels.current || !width) return
+      const canvases = [lines.current, particles.current, labels.current]
+      const resized = canvases.map((canvas) => fit(canvas, width, height)).includes(true)
       if (painter.stale && now - figuresAt >= FIGURES_INTERVAL) {
         painter.stale = false
         painter.readFigures()
@@ -64,6 +66,7 @@ export function EdgeCanvas(props: EdgeCanvasProps) {
       if (painter.dirty || resized || painter.changedView(transform)) {
         painter.dirty = false
         painter.drawLines(lines.current.getContext('2d')!, transform)
+        painter.drawLabels(labels.current.getContext('2d')!, transform)
         moved = true
       }
       if (reducedMotion.matches || (!painter.flowing && !moved)) return
@@ -76,16 +79,14 @@ export function EdgeCanvas(props: EdgeCanvasProps) {
 
   return (
     <>
-      <canvas
-        ref={lines}
-        aria-hidden
-        className="pointer-events-none absolute inset-0 z-0 size-full"
-      />
-      <canvas
-        ref={particles}
-        aria-hidden
-        className="pointer-events-none absolute inset-0 z-0 size-full"
-      />
+      {[lines, particles, labels].map((canvas, at) => (
+        <canvas
+          key={at}
+          ref={canvas}
+          aria-hidden
+          className="pointer-events-none absolute inset-0 z-0 size-full"
+        />
+      ))}
     </>
   )
 }

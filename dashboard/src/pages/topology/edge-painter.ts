@@ -114,6 +114,10 @@ export class EdgePainter {
     const marked = this.selected || this.hovered
     for (const line of this.lines) if (line.edge.id !== marked) this.drawLine(context, line, false)
     for (const line of this.lines) if (line.edge.id === marked) this.drawLine(context, line, true)
+  }
+
+  drawLabels(context: CanvasRenderingContext2D, view: Transform): void {
+    begin(context, view)
     if (view[2] < LABEL_ZOOM) return
     context.font = this.font
     context.textAlign = 'center'

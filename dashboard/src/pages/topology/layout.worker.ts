@@ -22,8 +22,8 @@ function arrange(job: LayoutJob): Record<string, Point> {
   const graph = new dagre.graphlib.Graph({ compound: true })
   graph.setGraph({
     rankdir: 'LR',
-    nodesep: 34,
-    ranksep: 130,
+    nodesep: 30,
+    ranksep: 104,
     ranker: job.nodes.length > EXACT_NODES ? 'longest-path' : 'network-simplex',
   })
   graph.setDefaultEdgeLabel(() => ({}))
