@@ -4,8 +4,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "base/hash.h"
-
 Style style_for(int fd) {
     const char *term = getenv("TERM"), *refused = getenv("NO_COLOR");
     bool capable = term && *term && strcmp(term, "dumb") != 0;
@@ -20,8 +18,17 @@ const char *style(Style style, StyleKind kind) {
     return style.colour ? SEQUENCES[kind] : "";
 }
 
+/* FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/): the page picks by it too. */
+static uint32_t name_hash(Span name) {
+    uint32_t hash = 0x811c9dc5;
+    for (size_t i = 0; i < name.len; i++)
+        hash = (hash ^ (uint8_t)name.ptr[i]) * 0x01000193;
+    return hash;
+}
+
 /* Of the 256 of xterm, some that can be told from each other and read on light and dark; none is
- * the red, yellow or green that means something. */
+ * the red, yellow or green that means something. dashboard/src/design/service-colour.ts has the
+ * same. */
 const char *style_service(Style style, Span name) {
     static const char *const SEQUENCES[] = {
         "\033[38;5;33m",  "\033[38;5;37m",  "\033[38;5;62m",  "\033[38;5;68m",
@@ -29,7 +36,7 @@ const char *style_service(Style style, Span name) {
         "\033[38;5;136m", "\033[38;5;139m", "\033[38;5;166m", "\033[38;5;173m",
     };
     size_t count = sizeof SEQUENCES / sizeof *SEQUENCES;
-    return style.colour ? SEQUENCES[hash_bytes(name, 0) % count] : "";
+    return style.colour ? SEQUENCES[name_hash(name) % count] : "";
 }
 
 static bool is_set(const char *name) {

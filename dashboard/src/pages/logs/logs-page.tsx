@@ -15,7 +15,7 @@ import { duration, number, timeOfDay } from '@/data/format'
 import { LEVEL_NAME, LEVEL_TONE } from '@/data/names'
 import { useQuery } from '@/data/query'
 import { Button, cx, Empty } from '@/design/parts'
-import { serviceHue } from '@/design/service-colour'
+import { serviceTextColour } from '@/design/service-colour'
 import { SidePanel } from '@/design/side-panel'
 import { type LogEntry, LogEntrySchema } from '@/gen/runtime/v1/logger_pb'
 import { useText } from '@/i18n/text'
@@ -247,9 +247,7 @@ function Rows({ entries, wrap, follow, pause, older, picked, pick, showRequest }
               </span>
               <span
                 className="hidden w-32 shrink-0 truncate font-medium sm:inline"
-                style={{
-                  color: `light-dark(hsl(${serviceHue(entry.serviceName)} 70% 33%), hsl(${serviceHue(entry.serviceName)} 70% 70%))`,
-                }}
+                style={{ color: serviceTextColour(entry.serviceName) }}
               >
                 {entry.serviceName}
               </span>
