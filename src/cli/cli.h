@@ -22,7 +22,7 @@ typedef struct Command {
 } Command;
 
 extern const Command COMMAND_SERVE, COMMAND_COMPONENTS, COMMAND_DOCTOR, COMMAND_CALL,
-    COMMAND_DESCRIBE, COMMAND_LINK;
+    COMMAND_DESCRIBE, COMMAND_LINK, COMMAND_TOP;
 
 /* Prints "muster: …" to stderr and returns `code`. */
 int cli_fail(ExitCode code, const char *format, ...) __attribute__((format(printf, 2, 3)));
