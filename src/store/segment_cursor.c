@@ -40,7 +40,7 @@ static int read_file(SegmentStore *store, const Segment *segment, int64_t positi
     }
     if (r < 0)
         return r;
-    int64_t got = file_read(file, position, buf_reserve(out, size), size);
+    int64_t got = file_read(file, position, buf_reserve(out, size + 1), size);
     if (file != store->file)
         file_close(file);
     if (got < 0)
@@ -144,23 +144,25 @@ static int load(SegmentCursor *cursor, const Extent *extent) {
 /* 1 when a chunk was found in the block that is loaded. */
 static int find(SegmentCursor *cursor, const Extent *extent, SegmentChunk *ret) {
     Record record;
-    size_t size;
-    while ((size = segment_record_get(span_skip(buf_span(&cursor->block), cursor->at),
-                                      extent->segment->header.id, &record))) {
+    size_t whole;
+    while ((whole = segment_record_get(span_skip(buf_span(&cursor->block), cursor->at),
+                                       extent->segment->header.id, &record))) {
         bool ours = record.stream == extent->number &&
                     (record.kind == RECORD_BYTES || record.kind == RECORD_LOST) &&
                     segment_record_end(&record) > cursor->offset;
+        int64_t end = segment_record_end(&record), limit = cursor->stream->end;
         if (ours && record.offset > cursor->offset)
-            return give_lost(cursor, record.offset, 0, ret);
-        cursor->at += size;
+            return give_lost(cursor, record.offset < limit ? record.offset : limit, 0, ret);
+        cursor->at += whole;
         if (!ours)
             continue;
-        int64_t end = segment_record_end(&record);
+        if (end > limit) /* as no store of ours wrote it */
+            end = limit;
         if (record.kind == RECORD_LOST)
             return give_lost(cursor, end, record.wall, ret);
-        size_t skip = (size_t)(cursor->offset - record.offset);
-        *ret = (SegmentChunk){cursor->offset, end - cursor->offset, false,
-                              span_skip(record.payload, skip), record.wall};
+        const char *from = record.payload.ptr + (cursor->offset - record.offset);
+        int64_t size = end - cursor->offset;
+        *ret = (SegmentChunk){cursor->offset, size, false, span(from, (size_t)size), record.wall};
         cursor->offset = end;
         return 1;
     }

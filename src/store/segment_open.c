@@ -329,8 +329,8 @@ static int read_footer(Opening *opening, File *file, SegmentHeader *ret_header) 
     int64_t len = segment_trailer_get(span(trailer, (size_t)got));
     if (len < 0 || len > size - SEGMENT_HEADER_SIZE - SEGMENT_TRAILER)
         return -EBADMSG;
-    got = file_read(file, size - SEGMENT_TRAILER - len, buf_reserve(&opening->file, (size_t)len),
-                    (size_t)len);
+    got = file_read(file, size - SEGMENT_TRAILER - len,
+                    buf_reserve(&opening->file, (size_t)len + 1), (size_t)len);
     if (got < 0)
         return (int)got;
     opening->file.len = (size_t)got;

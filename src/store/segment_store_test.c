@@ -611,6 +611,89 @@ static void what_was_synced_survives_a_failing_disk(void **state) {
         run_model(test_random_bits(&random), true, 12);
 }
 
+/* ---- kill -9, on the machine's files ---- */
+
+static const SegmentOptions REAL = {.segment_bytes = 100000, .total_bytes = 2000000};
+
+static int open_real(const char *folder, SegmentStore **ret, Buf *report) {
+    SegmentOptions options = REAL;
+    options.files = files_real();
+    options.folder = folder;
+    return segment_store_open(&options, 7, WALL, ret, report);
+}
+
+/* Goes on where the stream ends, and tells what is safe. */
+static void append_until_killed(const char *folder, int pipe) {
+    Buf report = {0};
+    SegmentStore *store;
+    SegmentStream *stream;
+    if (open_real(folder, &store, &report) < 0 ||
+        segment_store_stream(store, SPAN("out"), &stream) < 0)
+        _exit(1);
+    static const Expected PATTERN = {.name = "s0"};
+    char bytes[700];
+    for (;;) {
+        int64_t end = segment_stream_end(stream);
+        for (int64_t i = 0; i < (int64_t)sizeof bytes; i++)
+            bytes[i] = byte_at(&PATTERN, end + i);
+        if (segment_store_append(stream, end, span(bytes, sizeof bytes), WALL) < 0 ||
+            segment_store_sync(store) < 0 || segment_store_tidy(store, WALL) < 0)
+            _exit(1);
+        end = segment_stream_end(stream);
+        if (write(pipe, &end, sizeof end) < 0)
+            _exit(1);
+    }
+}
+
+static int64_t run_and_kill(const char *folder, useconds_t after) {
+    int pipes[2], status;
+    int64_t safe = 0;
+    assert_int_equal(pipe(pipes), 0);
+    pid_t child = fork();
+    if (child == 0)
+        append_until_killed(folder, pipes[1]);
+    close(pipes[1]);
+    usleep(after);
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    assert_true(WIFSIGNALED(status));
+    while (read(pipes[0], &safe, sizeof safe) == sizeof safe)
+        ;
+    close(pipes[0]);
+    return safe;
+}
+
+static void what_was_synced_survives_a_kill(void **state) {
+    (void)state;
+    TestRandom random = test_random();
+    char folder[] = "/tmp/muster-segments-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    Model model = {.disk = simulated_disk_new(1)};
+    Expected expected = {.name = "s0"};
+    for (int round = 0; round < 20; round++) {
+        int64_t safe = run_and_kill(folder, (useconds_t)test_random_below(&random, 30000));
+        SegmentStore *store;
+        SegmentStream *stream;
+        assert_int_equal(open_real(folder, &store, &model.report), 0);
+        assert_int_equal(model.report.len, 0);
+        assert_int_equal(segment_store_stream(store, SPAN("out"), &stream), 0);
+        assert_true(segment_stream_end(stream) >= safe);
+        assert_true(segment_stream_end(stream) >= expected.end);
+        expected.end = segment_stream_end(stream);
+        expected.first = segment_stream_first(stream);
+        SegmentCursor *cursor = segment_cursor_new(stream, 0);
+        assert_true(check_read(&model, &expected, cursor, INT32_MAX));
+        segment_cursor_free(cursor);
+        segment_store_close(store);
+    }
+    assert_true(expected.end > 0);
+    buf_done(&model.report);
+    simulated_disk_free(model.disk);
+    char command[100];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_byte_is_stored_once),
@@ -622,6 +705,7 @@ int main(void) {
         cmocka_unit_test(damage_is_set_aside_and_the_rest_saved),
         cmocka_unit_test(what_was_synced_survives_a_power_cut),
         cmocka_unit_test(what_was_synced_survives_a_failing_disk),
+        cmocka_unit_test(what_was_synced_survives_a_kill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

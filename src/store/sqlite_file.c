@@ -1,9 +1,7 @@
 #include "store/sqlite_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/memory.h"
 
@@ -85,14 +83,43 @@ static int migrate(sqlite3 *db, int64_t version, uint64_t epoch) {
     return r == 0 ? execute(db, sql) : r;
 }
 
+/* Writes the log once more, as it is. Where a sync failed before the restart, the log may be whole in
+ * the cache alone, and the next sync would succeed without writing it; what is then committed
+ * behind it would be lost with it. */
+static int renew_log(const StoreOptions *options) {
+    enum { PIECE = 1024 * 1024 };
+    Buf path = {0}, piece = {0};
+    File *log;
+    buf_printf(&path, "%s-wal", options->path);
+    int r = files_open(options->files, buf_cstr(&path), FILE_WRITE, &log);
+    buf_done(&path);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    int64_t got = 0;
+    for (int64_t at = 0; r == 0; at += got) {
+        got = file_read(log, at, buf_reserve(&piece, PIECE), PIECE);
+        if (got <= 0)
+            break;
+        r = file_write(log, at, span(piece.ptr, (size_t)got));
+    }
+    if (r == 0)
+        r = got < 0 ? (int)got : file_sync(log);
+    buf_done(&piece);
+    file_close(log);
+    return r;
+}
+
 /* Brings an open database to the current version; refuses what is not ours. */
-static int adopt(sqlite3 *db, const char *path, uint64_t epoch, Buf *report) {
+static int adopt(sqlite3 *db, const StoreOptions *options, uint64_t epoch, Buf *report) {
+    const char *path = options->path;
     int64_t tables = 0, application = 0, version = 0;
     /* The lock is for the life of the process: a second runtime on the same file is told so, and
      * SQLite needs no shared memory. */
     int r = execute(db, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
                         "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
                         "PRAGMA cell_size_check = ON; BEGIN EXCLUSIVE; COMMIT");
+    if (r == 0 && (r = renew_log(options)) < 0)
+        buf_printf(report, "%s-wal: %s", path, strerror(-r));
     if (r == 0)
         r = ask_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
     if (r == 0)
@@ -114,21 +141,43 @@ static int adopt(sqlite3 *db, const char *path, uint64_t epoch, Buf *report) {
     return r == 0 && version < VERSION ? migrate(db, version, epoch) : r;
 }
 
-static int open_once(const char *path, const char *vfs, uint64_t epoch, sqlite3 **ret,
-                     Buf *report) {
-    /* Made by us, so that nobody else can read it; the log beside it gets the same mode. */
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -errno;
-    close(fd);
+static int sync_folder(const StoreOptions *options) {
+    const char *path = options->path, *slash = strrchr(path, '/');
+    Buf folder = {0};
+    buf_printf(&folder, "%.*s", slash > path ? (int)(slash - path) : 1, slash ? path : ".");
+    int r = files_sync(options->files, buf_cstr(&folder));
+    buf_done(&folder);
+    return r;
+}
+
+/* Makes the file ourselves, so that nobody else can read it; the log beside it gets the same
+ * mode. */
+static int make(const StoreOptions *options) {
+    File *file = NULL;
+    int r = files_open(options->files, options->path, FILE_CREATE, &file);
+    file_close(file);
+    if (r == 0)
+        r = sync_folder(options);
+    return r == -EEXIST ? 0 : r;
+}
+
+static int open_once(const StoreOptions *options, uint64_t epoch, sqlite3 **ret, Buf *report) {
+    const char *path = options->path;
+    int r = make(options);
+    if (r < 0) {
+        buf_printf(report, "%s: %s", path, strerror(-r));
+        return r;
+    }
     sqlite3 *db;
-    int r =
-        sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs) == SQLITE_OK
-            ? 0
-            : error_of(db);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+    r = sqlite3_open_v2(path, &db, flags, options->vfs) == SQLITE_OK ? 0 : error_of(db);
     sqlite3_extended_result_codes(db, 1);
     if (r == 0)
-        r = adopt(db, path, epoch, report);
+        r = adopt(db, options, epoch, report);
+    /* A kill while the file was made leaves a rollback journal, which the next start removes, but
+     * not for good: after a power cut it would come back and undo all that has been answered. */
+    if (r == 0)
+        r = sync_folder(options);
     if (r < 0) {
         if (!report->len && r != -ENOTRECOVERABLE)
             buf_printf(report, "%s: %s", path,
@@ -141,7 +190,8 @@ static int open_once(const char *path, const char *vfs, uint64_t epoch, sqlite3 
 }
 
 /* Renames the file and its log to where they can be looked at. */
-static int set_aside(const char *path, Nanos wall, Buf *report) {
+static int set_aside(const StoreOptions *options, Nanos wall, Buf *report) {
+    const char *path = options->path;
     char time[RFC3339_MAX];
     size_t len =
         format_rfc3339(time, wall / NANOS_PER_SECOND, (int32_t)(wall % NANOS_PER_SECOND), 9);
@@ -153,8 +203,9 @@ static int set_aside(const char *path, Nanos wall, Buf *report) {
         buf_clear(&to);
         buf_printf(&from, "%s%s", path, SUFFIXES[i]);
         buf_printf(&to, "%s.damaged-%.*s%s", path, (int)len, time, SUFFIXES[i]);
-        if (rename(buf_cstr(&from), buf_cstr(&to)) < 0 && errno != ENOENT)
-            r = -errno;
+        r = files_rename(options->files, buf_cstr(&from), buf_cstr(&to));
+        if (r == -ENOENT)
+            r = 0;
     }
     if (r == 0)
         buf_printf(
@@ -168,12 +219,15 @@ static int set_aside(const char *path, Nanos wall, Buf *report) {
     return r;
 }
 
-int sqlite_file_open(const char *path, const char *vfs, uint64_t epoch, Nanos wall, sqlite3 **ret,
+int sqlite_file_open(const StoreOptions *options, uint64_t epoch, Nanos wall, sqlite3 **ret,
                      Buf *report) {
+    StoreOptions with = *options;
+    if (!with.files)
+        with.files = files_real();
     buf_clear(report);
-    int r = open_once(path, vfs, epoch, ret, report);
+    int r = open_once(&with, epoch, ret, report);
     if (r != -ENOTRECOVERABLE)
         return r;
-    r = set_aside(path, wall, report);
-    return r == 0 ? open_once(path, vfs, epoch, ret, report) : r;
+    r = set_aside(&with, wall, report);
+    return r == 0 ? open_once(&with, epoch, ret, report) : r;
 }

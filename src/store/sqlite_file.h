@@ -4,8 +4,8 @@
 
 #include <sqlite3.h>
 
-#include "base/clock.h"
+#include "store/store.h"
 
 /* As store_open. */
-int sqlite_file_open(const char *path, const char *vfs, uint64_t epoch, Nanos wall, sqlite3 **ret,
+int sqlite_file_open(const StoreOptions *options, uint64_t epoch, Nanos wall, sqlite3 **ret,
                      Buf *report);

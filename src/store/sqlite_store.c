@@ -561,7 +561,7 @@ int sqlite_store_open(const StoreOptions *options, uint64_t epoch, Nanos wall, S
                       Buf *report) {
     SqliteStore *file = xcalloc(1, sizeof *file);
     file->history = options->history ? options->history : 10000;
-    int r = sqlite_file_open(options->path, options->vfs, epoch, wall, &file->db, report);
+    int r = sqlite_file_open(options, epoch, wall, &file->db, report);
     if (r == 0 && (r = prepare(file)) < 0)
         buf_printf(report, "%s: cannot be read: %s", options->path, sqlite_store_reason(file));
     if (r < 0) {

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "os/files.h"
 #include "os/world.h"
 
 typedef struct Store Store;
@@ -26,7 +27,8 @@ typedef struct StoreOptions {
     const char *path; /* the file; its folder exists */
     size_t capacity;  /* calls that wait at a time; 0 = 1024 */
     int64_t history;  /* revisions kept for watches; 0 = 10,000 */
-    const char *vfs;  /* SQLite's way to the file system; NULL = its own */
+    const char *vfs;  /* SQLite's way to the file system; NULL = its own … */
+    Files *files;     /* … and ours to the same; NULL = the machine's */
     /* No thread: the work is done at the end of a turn of the loop, as a simulation needs it. */
     bool stepped;
     /* A commit failed in a way that leaves open whether it is on the disk, or the file turned out
