@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/array.h"
 #include "base/memory.h"
@@ -48,6 +49,7 @@ static void get_runtime(Call *call, const void *message) {
                          .started_at_ms = runtime_started_at(service->runtime) / NANOS_PER_MILLI,
                          .timestamp = world_wall(call_world(call)) / NANOS_PER_MILLI,
                          .scope = access_name(access_scope(service->infrastructure->access, call)),
+                         .pid = getpid(),
                      });
 }
 

@@ -7,9 +7,9 @@ import { useCallback, useSyncExternalStore } from 'react'
 import { topology } from '@/api/client'
 import { watch } from '@/api/watch'
 import { Emitter } from '@/data/emitter'
+import { edgeId } from '@/data/graph-keys'
 import type { Revision } from '@/gen/runtime/v1/common_pb'
 import {
-  EdgeKind,
   type TopologyEdge,
   type TopologyInstance,
   type TopologyNode,
@@ -24,9 +24,6 @@ export interface Spark {
   cpu: number[]
   memory: number[]
 }
-
-export const edgeId = (source: string, target: string, kind: EdgeKind) =>
-  `${source}\u0000${target}\u0000${kind}`
 
 class TopologyStore {
   readonly nodes = new Map<string, TopologyNode>()

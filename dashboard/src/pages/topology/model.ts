@@ -1,5 +1,5 @@
 /** What the graph shows of what there is: filters, groups, collapsed groups. Pure. */
-import { edgeId } from '@/data/topology'
+import { edgeId } from '@/data/graph-keys'
 import { LANGUAGE } from '@/data/names'
 import { EdgeKind, type TopologyEdge, type TopologyNode } from '@/gen/runtime/v1/topology_pb'
 
