@@ -169,12 +169,12 @@ static void test_rules(void **state) {
     HealthRules rules = HEALTH_RULES;
     HealthTraffic slow = {.seconds = 10, .rps = 100, .p95_ms = 900}, fine = {0};
     sign(bench, "a", NULL, RT_HEALTH_SOURCE_LIVENESS, HEALTHY, "");
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 12; i++)
         health_judge_traffic(bench->monitor, CALC, &rules, &slow, bench->now += 1000);
     assert_int_equal(service(bench), DEGRADED);
     assert_int_equal(status(bench).source, RT_HEALTH_SOURCE_RULE);
-    assert_span(status(bench).message, "p95 900 ms over 500 ms for 5 s");
-    for (int i = 0; i < 7; i++)
+    assert_span(status(bench).message, "p95 900 ms over 500 ms for 10 s");
+    for (int i = 0; i < 12; i++)
         health_judge_traffic(bench->monitor, CALC, &rules, &fine, bench->now += 1000);
     assert_int_equal(service(bench), HEALTHY);
 }

@@ -16,7 +16,7 @@ typedef struct HealthRules {
 
 /* In force unless configured otherwise. */
 #define HEALTH_RULES                                                                               \
-    ((HealthRules){.p95_ms = 500, .error_rate = 0.1, .hold_ms = 5000, .least_calls = 10})
+    ((HealthRules){.p95_ms = 500, .error_rate = 0.05, .hold_ms = 10000, .least_calls = 20})
 
 /* The calls of the last `seconds`. */
 typedef struct HealthTraffic {
@@ -33,6 +33,6 @@ typedef struct RuleState {
 } RuleState;
 
 /* Looks at the traffic; true when `broken` has changed. `message` (cleared first) then says why:
- * "p95 812 ms over 500 ms for 5 s". */
+ * "p95 812 ms over 500 ms for 10 s". */
 bool rules_judge(const HealthRules *rules, RuleState *state, const HealthTraffic *traffic,
                  int64_t now, Buf *message);

@@ -26,35 +26,35 @@ static const HealthTraffic BAD = {.rps = 100, .p95_ms = 20, .error_rate = 0.25};
 static void test_breaks_and_heals(void **state) {
     Bench bench = {.rules = HEALTH_RULES, .now = 1000};
     assert_false(pass(&bench, 20, FINE));
-    assert_false(pass(&bench, 5, SLOW));
+    assert_false(pass(&bench, 10, SLOW));
     assert_true(pass(&bench, 1, SLOW));
     assert_true(bench.state.broken);
-    assert_span(buf_span(&bench.message), "p95 812 ms over 500 ms for 5 s");
-    assert_false(pass(&bench, 5, FINE));
+    assert_span(buf_span(&bench.message), "p95 812 ms over 500 ms for 10 s");
+    assert_false(pass(&bench, 10, FINE));
     assert_true(pass(&bench, 1, FINE));
     assert_false(bench.state.broken);
-    assert_true(pass(&bench, 6, BAD));
-    assert_span(buf_span(&bench.message), "25.0 % of calls failed, over 10.0 % for 5 s");
+    assert_true(pass(&bench, 11, BAD));
+    assert_span(buf_span(&bench.message), "25.0 % of calls failed, over 5.0 % for 10 s");
     buf_done(&bench.message);
 }
 
 static void test_needs_a_hold(void **state) {
     Bench bench = {.rules = HEALTH_RULES, .now = 1000};
     for (int i = 0; i < 20; i++) {
-        assert_false(pass(&bench, 4, SLOW));
+        assert_false(pass(&bench, 9, SLOW));
         assert_false(pass(&bench, 1, FINE));
     }
     bench.now = 500; /* the clock jumps back: begin anew */
-    assert_false(pass(&bench, 5, SLOW));
+    assert_false(pass(&bench, 10, SLOW));
     assert_true(pass(&bench, 1, SLOW));
     buf_done(&bench.message);
 }
 
 static void test_few_calls_prove_nothing(void **state) {
     Bench bench = {.rules = HEALTH_RULES, .now = 1000};
-    assert_false(pass(&bench, 60, (HealthTraffic){.rps = 0.9, .p95_ms = 3000, .error_rate = 1}));
-    assert_true(pass(&bench, 6, SLOW));
-    assert_true(pass(&bench, 6, (HealthTraffic){0})); /* no traffic heals */
+    assert_false(pass(&bench, 60, (HealthTraffic){.rps = 1.9, .p95_ms = 3000, .error_rate = 1}));
+    assert_true(pass(&bench, 11, SLOW));
+    assert_true(pass(&bench, 11, (HealthTraffic){0})); /* no traffic heals */
     buf_done(&bench.message);
 }
 
