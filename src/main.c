@@ -3,29 +3,35 @@
 #include <string.h>
 
 #include "base/nearest.h"
-#include "cli/cli.h"
-
-static const Command *const COMMANDS[] = {
-    &COMMAND_SERVE,    &COMMAND_COMPONENTS, &COMMAND_DOCTOR, &COMMAND_CALL,
-    &COMMAND_DESCRIBE, &COMMAND_LINK,       &COMMAND_TOP,
-};
-#define COMMAND_COUNT (sizeof COMMANDS / sizeof *COMMANDS)
+#include "cli/commands.h"
 
 static void print_help(FILE *out) {
     fputs("Usage: muster COMMAND [options]\n\n"
-          "A service runtime: starts, watches and connects services written in any language.\n\n",
+          "A service runtime: starts, watches and connects services written in any language.\n",
           out);
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(out, "  %-10s %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
-    fputs("\n  --help     this text; muster COMMAND --help says more\n"
-          "  --version  the version\n",
+    for (const CommandGroup *group = COMMAND_GROUPS; group->title; group++) {
+        fprintf(out, "\n%s\n", group->title);
+        for (const Command *const *command = group->commands; *command; command++)
+            fprintf(out, "  %-12s %s\n", (*command)->name, (*command)->summary);
+    }
+    fputs("\n  --help       this text; muster COMMAND --help says more\n"
+          "  --version    the version\n",
           out);
+}
+
+static const Command *find_command(const char *word) {
+    for (const CommandGroup *group = COMMAND_GROUPS; group->title; group++)
+        for (const Command *const *command = group->commands; *command; command++)
+            if (strcmp(word, (*command)->name) == 0)
+                return *command;
+    return NULL;
 }
 
 static int unknown_command(const char *word) {
     Nearest nearest = nearest_to(span_of(word));
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        nearest_consider(&nearest, span_of(COMMANDS[i]->name));
+    for (const CommandGroup *group = COMMAND_GROUPS; group->title; group++)
+        for (const Command *const *command = group->commands; *command; command++)
+            nearest_consider(&nearest, span_of((*command)->name));
     if (nearest.best.len)
         return cli_fail(EXIT_USAGE, "unknown command: %s: did you mean '%.*s'?", word,
                         SPAN_ARGS(nearest.best));
@@ -46,8 +52,8 @@ int main(int argc, char **argv) {
         puts("muster " MUSTER_VERSION);
         return EXIT_DONE;
     }
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (strcmp(word, COMMANDS[i]->name) == 0)
-            return COMMANDS[i]->run(argc - 1, argv + 1);
+    const Command *command = find_command(word);
+    if (command)
+        return command->run(argc - 1, argv + 1);
     return unknown_command(word);
 }

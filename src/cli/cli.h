@@ -21,8 +21,10 @@ typedef struct Command {
     int (*run)(int argc, char **argv);
 } Command;
 
-extern const Command COMMAND_SERVE, COMMAND_COMPONENTS, COMMAND_DOCTOR, COMMAND_CALL,
-    COMMAND_DESCRIBE, COMMAND_LINK, COMMAND_TOP;
+/* commands.c has the table. */
+extern const Command COMMAND_CALL, COMMAND_COMPONENTS, COMMAND_DESCRIBE, COMMAND_DOCTOR,
+    COMMAND_EVENTS, COMMAND_LINK, COMMAND_PS, COMMAND_RESTART, COMMAND_RUN, COMMAND_SCALE,
+    COMMAND_SERVE, COMMAND_START, COMMAND_STATUS, COMMAND_STOP, COMMAND_TOP, COMMAND_WAIT;
 
 /* Prints "muster: …" to stderr and returns `code`. */
 int cli_fail(ExitCode code, const char *format, ...) __attribute__((format(printf, 2, 3)));

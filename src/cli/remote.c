@@ -40,6 +40,36 @@ int remote_ask(Remote *remote, const SchemaMethod *method, const void *request,
     return status.code == STATUS_OK ? 0 : remote_report(remote, status);
 }
 
+static void on_message(void *owner, const void *message) {
+    const RemoteCall *call = owner;
+    call->message(call->owner, message);
+}
+
+static void on_closed(void *owner, Status status, HttpHeaders trailers) {
+    (void)trailers;
+    RemoteCall *call = owner;
+    call->call = NULL;
+    if (call->closed)
+        call->closed(call->owner, status);
+}
+
+void remote_begin(const Remote *remote, RemoteCall *call, const SchemaMethod *method,
+                  const void *request) {
+    static const ClientHandler HANDLER = {.message = on_message, .closed = on_closed};
+    const Peer *peer = &remote->peer;
+    ClientCallOptions options = {.metadata = {peer->metadata.items, peer->metadata.count},
+                                 .timeout = peer_time_left(peer)};
+    call->remote = remote;
+    call->call = client_call(peer->channel, method, &options, &HANDLER, call);
+    client_send(call->call, request);
+    client_half_close(call->call);
+}
+
+void remote_cancel(RemoteCall *call) {
+    if (call->call)
+        client_cancel(call->call);
+}
+
 int remote_report(const Remote *remote, Status status) {
     if (remote->peer.interrupted)
         return EXIT_INTERRUPTED;

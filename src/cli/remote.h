@@ -52,6 +52,20 @@ void remote_close(Remote *remote);
 int remote_ask(Remote *remote, const SchemaMethod *method, const void *request,
                void (*response)(void *owner, const void *message), void *owner);
 
+/* One call of several that run at a time; it stays where it is until `closed`. The caller runs the
+ * loop: world_run(remote->peer.world). */
+typedef struct RemoteCall {
+    const Remote *remote;
+    ClientCall *call; /* NULL when none is under way */
+    void (*message)(void *owner, const void *message);
+    void (*closed)(void *owner, Status status); /* may be NULL */
+    void *owner;
+} RemoteCall;
+void remote_begin(const Remote *remote, RemoteCall *call, const SchemaMethod *method,
+                  const void *request);
+/* Gives up what is under way; `closed` still comes. */
+void remote_cancel(RemoteCall *call);
+
 /* Prints why a call failed: the server's own words. Returns the exit code. */
 int remote_report(const Remote *remote, Status status);
 

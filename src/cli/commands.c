@@ -1,0 +1,14 @@
+/* The table of commands, in the groups and order in which --help shows them. */
+#include "cli/commands.h"
+
+#include <stddef.h>
+
+const CommandGroup COMMAND_GROUPS[] = {
+    {"A project",
+     {&COMMAND_PS, &COMMAND_STATUS, &COMMAND_START, &COMMAND_STOP, &COMMAND_RESTART, &COMMAND_SCALE,
+      &COMMAND_WAIT, &COMMAND_RUN}},
+    {"What happens", {&COMMAND_EVENTS, &COMMAND_TOP, &COMMAND_LINK}},
+    {"Any gRPC or Connect server", {&COMMAND_CALL, &COMMAND_DESCRIBE}},
+    {"The runtime and this machine", {&COMMAND_SERVE, &COMMAND_COMPONENTS, &COMMAND_DOCTOR}},
+    {NULL, {NULL}},
+};
