@@ -3,6 +3,7 @@
 #   base      the hash map at a million entries
 #   codec     messages to and from bytes and JSON
 #   rpc       unary calls: nghttpd, tonic, grpc-go, C++ gRPC, each server on one processor
+#   discovery lookups by name: etcd
 #   startup   muster serve from its start to its first answer: node, python, nginx, redis
 #
 # Prints a table: measure, Muster, each peer, and how many times better Muster is. The figures are
@@ -10,7 +11,7 @@
 # named as missing. --json prints the same for machines.
 source tools/dev/compile.sh
 
-BENCHES=(base codec rpc startup)
+BENCHES=(base codec discovery rpc startup)
 
 name='' options=()
 while [ $# -gt 0 ]; do
@@ -27,7 +28,7 @@ is_one_of "$name" "${BENCHES[@]}" || die -2 "bench: ${name:+no such measurement:
 need build bench >&2
 configure bench >&2
 mapfile -t programs < <(ninja -C build-bench -t targets all | sed -n "s,^\(bench/$name/\([a-z]*/\)\?$name[_.][a-z_0-9]*\): .*,\1,p")
-[ "$name" != startup ] || programs=(muster)
+! is_one_of "$name" discovery startup || programs=(muster)
 compile bench "${programs[@]}" >&2
 if [ -f "bench/$name/run.py" ]; then # servers under load, not programs that measure themselves
     python3 "bench/$name/run.py" "build-bench/bench/$name" .cache "${options[@]}"

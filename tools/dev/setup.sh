@@ -21,7 +21,7 @@ packages_of() {
     test) echo clang clang-format clang-tidy libclang-rt-dev llvm go:golang-go openssl:openssl python3-venv curl:curl chromium:chromium ;;
     pip) echo pip3:python3-pip ;;
     bench) echo libprotobuf-dev protobuf-c-compiler libprotobuf-c-dev libabsl-dev \
-        h2load:nghttp2-client nghttpd:nghttp2-server libgrpc++-dev protobuf-compiler-grpc ;;
+        h2load:nghttp2-client nghttpd:nghttp2-server etcd:etcd-server libgrpc++-dev protobuf-compiler-grpc ;;
     *) return 1 ;;
     esac
 }
