@@ -17,9 +17,9 @@ static bool is_builtin(const Service *service) {
 
 static void ask_start(Action *action, ActionMember *member) {
     Service *service = member->service;
-    service->stopped_by_user = false;
-    if (is_builtin(service))
+    if (is_builtin(service) || service->removed)
         return;
+    service->stopped_by_user = false;
     service->wanted = true;
     if (service->config->kind == RT_SERVICE_KIND_SCHEDULED) {
         schedule_arm(service);
@@ -74,11 +74,14 @@ static bool is_stopped(const ActionMember *member) {
 /* A scheduled service is started when its schedule is armed. */
 static bool is_started(const ActionMember *member) {
     const Service *service = member->service;
-    if (!service || is_builtin(service) || service->config->kind == RT_SERVICE_KIND_SCHEDULED)
+    if (!service || service->removed || is_builtin(service) ||
+        service->config->kind == RT_SERVICE_KIND_SCHEDULED)
         return true;
     for (size_t i = 0; i < service->instances.count; i++) {
         const Instance *instance = service->instances.items[i];
         bool task = service->config->kind == RT_SERVICE_KIND_TASK;
+        if (instance->surplus)
+            return false; /* one too many, that is on its way out */
         if (!is_member(member, instance))
             continue;
         if (instance_is_due(instance) || !instance_is_settled(instance->state) ||

@@ -160,8 +160,9 @@ struct Instance {
 
 struct Service {
     Orchestrator *orchestrator;
-    const ServiceConfig *config; /* of orchestrator->config */
-    char *name;                  /* its own copy: it may outlive its configuration */
+    const ServiceConfig *config;
+    const Config *whole; /* … which that is a part of; not in force any more, once it is removed */
+    char *name;
     size_t place;                /* in the configuration */
     uint32_t index;              /* in orchestrator->services, and in the plan */
     ARRAY(Instance *) instances; /* by replica */
@@ -218,8 +219,12 @@ void orchestrator_remove_child(Orchestrator *orchestrator, Child *child);
 /* NULL when there is none of that name. */
 Service *orchestrator_find(const Orchestrator *orchestrator, Span name);
 
+void orchestrator_add_service(Orchestrator *orchestrator, const ServiceConfig *config,
+                              size_t place);
+
 Service *service_new(Orchestrator *orchestrator, const ServiceConfig *config);
 void service_free(Service *service);
+void service_set_config(Service *service, const ServiceConfig *config);
 RtServiceState service_state(const Service *service);
 RtHealthState service_health(const Service *service);
 Instance *service_instance(const Service *service, uint32_t replica);

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "services/orchestrator/action.h"
 #include "services/orchestrator/helper.h"
+#include "services/orchestrator/reconfigure.h"
 #include "services/orchestrator/watching.h"
 
 /* ---- processes ---- */
@@ -78,16 +79,21 @@ static Span service_key(const void *item) {
     return span_of(((const Service *)item)->name);
 }
 
+void orchestrator_add_service(Orchestrator *orchestrator, const ServiceConfig *config,
+                              size_t place) {
+    Service *service = service_new(orchestrator, config);
+    service->place = place;
+    *array_push(&orchestrator->services) = service;
+    map_put(&orchestrator->by_name, service);
+    watch_add(orchestrator->watch, &service->item, WATCHED_SERVICE);
+}
+
 static void add_services(Orchestrator *orchestrator) {
     const Config *config = orchestrator->config;
-    for (size_t i = 0; config && i < config->services.count; i++) {
-        Service *service = service_new(orchestrator, &config->services.items[i]);
-        service->place = i;
-        *array_push(&orchestrator->services) = service;
-        map_put(&orchestrator->by_name, service);
-        watch_add(orchestrator->watch, &service->item, WATCHED_SERVICE);
-    }
+    for (size_t i = 0; config && i < config->services.count; i++)
+        orchestrator_add_service(orchestrator, &config->services.items[i], i);
     services_sort(orchestrator);
+    orchestrator_hide_secrets(orchestrator);
 }
 
 Orchestrator *orchestrator_new(const OrchestratorOptions *options) {

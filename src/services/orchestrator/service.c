@@ -138,10 +138,17 @@ void service_set_replicas(Service *service, uint32_t replicas, Span actor) {
 
 /* ---- beginning and end ---- */
 
+void service_set_config(Service *service, const ServiceConfig *config) {
+    const Config *whole = config_ref(service->orchestrator->config);
+    config_unref(service->whole);
+    service->whole = whole;
+    service->config = config;
+}
+
 Service *service_new(Orchestrator *orchestrator, const ServiceConfig *config) {
     Service *service = xcalloc(1, sizeof *service);
     service->orchestrator = orchestrator;
-    service->config = config;
+    service_set_config(service, config);
     service->name = xcalloc(1, config->name.len + 1);
     memcpy(service->name, config->name.ptr, config->name.len);
     schedule_init(service);
@@ -159,6 +166,7 @@ void service_free(Service *service) {
     service_clear_last_output(service);
     array_done(&service->instances);
     array_done(&service->last_output);
+    config_unref(service->whole);
     free(service->name);
     free(service);
 }

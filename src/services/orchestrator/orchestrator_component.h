@@ -1,0 +1,6 @@
+/* The orchestrator as a component of the runtime. */
+#pragma once
+
+#include "core/component.h"
+
+extern const Component ORCHESTRATOR_COMPONENT;
