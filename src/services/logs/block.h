@@ -1,0 +1,66 @@
+/* Blocks: entries that follow each other, up to 64 chunks of them, with an index that tells which
+ * chunks to look at. A block lies in a stream of the segment store; it holds no text: its chunks
+ * say where their rows stand, and rows where the bytes are. */
+#pragma once
+
+#include "services/logs/filter.h"
+#include "services/logs/row.h"
+#include "services/logs/words.h"
+
+#define BLOCK_CHUNKS     WORDS_CHUNKS
+#define BLOCK_CHUNK_TEXT (48 * 1024) /* bytes of a chunk; the entry that reaches it is the last */
+#define BLOCK_CHUNK_ROWS 1024
+#define BLOCK_HEAD       16 /* bytes that tell the size of a block */
+#define BLOCK_SIZE_MAX   (64 << 20)
+
+typedef struct BlockChunk {
+    int64_t first;     /* sequence of its first row */
+    uint32_t count;    /* rows */
+    int64_t rows_from; /* its rows' records in their stream: [from, until) */
+    int64_t rows_until;
+    Nanos time_min, time_max;
+    uint8_t levels; /* a bit for each */
+} BlockChunk;
+
+typedef struct BlockSource {
+    RowSource source;
+    uint64_t chunks; /* which have rows of it */
+} BlockSource;
+
+/* What is in memory of a block that is in use. */
+typedef struct Block {
+    Buf bytes; /* what the spans below point into */
+    BlockChunk chunks[BLOCK_CHUNKS];
+    uint32_t chunk_count;
+    ARRAY(BlockSource) sources; /* by the numbers of its rows */
+    WordsView words;
+} Block;
+
+/* A block as bytes; block_read takes bytes over on success (and leaves the Buf empty). */
+void block_write(const BlockChunk *chunks, uint32_t chunk_count, const BlockSource *sources,
+                 size_t source_count, Words *words, Buf *out);
+bool block_read(Buf *bytes, Block *ret);
+void block_done(Block *block);
+
+/* The size of the whole from its first BLOCK_HEAD bytes; 0 when they are not a block's. */
+size_t block_size(Span head);
+
+/* What every block needs to be passed over without being read. */
+typedef struct BlockRange {
+    int64_t first, until; /* sequences */
+    int64_t rows_from, rows_until;
+    Nanos time_min, time_max;
+    uint8_t levels;
+} BlockRange;
+BlockRange block_range(const BlockChunk *chunks, uint32_t chunk_count);
+/* The same from a block's first BLOCK_RANGE_MAX bytes. */
+#define BLOCK_RANGE_MAX 4096
+bool block_read_range(Span bytes, BlockRange *ret);
+
+/* Whether something in that range of times and levels may match. */
+bool block_range_may_match(const BlockChunk *range, const Filter *filter);
+
+/* A bit for each chunk that may have an entry that matches. `last_run` gives the last run of a
+ * service. */
+uint64_t block_chunks(const Block *block, const Filter *filter,
+                      int64_t (*last_run)(void *owner, Span service), void *owner);
