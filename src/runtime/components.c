@@ -1,8 +1,10 @@
 #include "runtime/components.h"
 
 #include "runtime/runtime_service.h"
+#include "services/logs/logs_component.h"
 
 const Component *const RUNTIME_COMPONENTS[] = {
     &RUNTIME_SERVICE_COMPONENT,
+    &LOGS_COMPONENT,
 };
 const size_t RUNTIME_COMPONENT_COUNT = sizeof RUNTIME_COMPONENTS / sizeof *RUNTIME_COMPONENTS;

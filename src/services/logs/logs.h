@@ -6,18 +6,20 @@
  * callback comes from inside the call that asks for it. */
 #pragma once
 
+#include "core/context.h"
+#include "os/files.h"
+#include "os/ring.h"
 #include "os/world.h"
 #include "rpc/server.h"
 #include "runtime/v1/logger.pb.h"
 #include "runtime/v1/orchestrator.pb.h"
 
 typedef struct Logs Logs;
-typedef struct RingReader RingReader; /* keeper/ring.h */
 
 typedef struct LogsOptions {
+    RpcServer *server;   /* whose calls logs_rpc and logs_output_serve get; NULL: none */
+    Files *files;        /* NULL: the machine's */
     const char *folder;  /* ".muster": it exists */
-    size_t recent;       /* entries of each service in memory; 0 = 10,000 */
-    size_t recent_bytes; /* all of them together; 0 = 64 MiB */
     uint64_t disk_bytes; /* the oldest go beyond it; 0 = 1 GiB */
     Nanos age;           /* older ones go; 0 = 7 days */
     /* No thread: the work is done at the end of a turn of the loop, as a simulation needs it. */
@@ -31,6 +33,9 @@ typedef struct LogsOptions {
 /* Opens what earlier runs have left. Blocks: for the start of the program. Negative errno, with
  * `report` (cleared first) saying why. */
 int logs_open(World *world, const LogsOptions *options, Logs **ret_logs, Buf *report);
+
+/* Ends all calls that are still open, for a runtime that stops. */
+void logs_end_calls(Logs *logs);
 
 /* Writes what has been accepted, ends all that follow, and frees it. Blocks. */
 void logs_close(Logs *logs);
@@ -48,6 +53,9 @@ int logs_hide(Logs *logs, const Span *values, size_t value_count, const Span *pa
  * fails: when too much waits, it is dropped and counted (logs_dropped). */
 void logs_write(Logs *logs, const RtLogEntry *entry);
 uint64_t logs_dropped(const Logs *logs);
+
+/* In a runtime whose components have been loaded. */
+Logs *logs_of(Context *context);
 
 /* LoggerService, for rpc_server_add: lives as long as the Logs. */
 const RpcService *logs_rpc(Logs *logs);

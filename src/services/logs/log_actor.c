@@ -1,0 +1,139 @@
+#include "services/logs/log_actor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "schema/codec.h"
+
+#define SYNC_BYTES (RING_DEFAULT / 2) /* of output: rings wait for it to be safe */
+#define TIDY_EACH  (1 * NANOS_PER_SECOND)
+
+void log_actor_reply(LogActor *actor, LogReply *reply) {
+    /* The loop's mailbox has room for all that can be under way. */
+    mailbox_send(actor->replies, &reply->mail);
+}
+
+void log_actor_step(void *state, Mail *mail) {
+    LogActor *actor = state;
+    LogTask *task = CONTAINER(mail, LogTask, mail);
+    if (task->wall > actor->wall)
+        actor->wall = task->wall;
+    task->run(actor, task);
+}
+
+/* ---- the disk ---- */
+
+/* Notes how a call that writes went. */
+static void note_disk(LogActor *actor, int result) {
+    actor->failed = result < 0 ? result : 0;
+    if (result == -ENOTRECOVERABLE)
+        actor->broken = true;
+}
+
+static void sync_now(LogActor *actor) {
+    if (!actor->dirty || actor->broken)
+        return;
+    int r = log_store_sync(actor->store);
+    note_disk(actor, r);
+    if (r < 0)
+        return;
+    actor->dirty = false;
+    actor->unsynced = 0;
+    log_outputs_synced(actor);
+}
+
+static void write_now(LogActor *actor) {
+    if (!log_store_waiting(actor->store) || actor->broken)
+        return;
+    actor->dirty = true;
+    note_disk(actor, log_store_flush(actor->store, actor->wall));
+}
+
+static void go_on(LogActor *actor, LogTask *task) {
+    actor->continuing = false;
+}
+
+/* After each batch of mail: what it brought is written, and everybody reads on for a while. */
+void log_actor_flush(void *state) {
+    LogActor *actor = state;
+    bool more = log_outputs_read(actor);
+    write_now(actor);
+    if (actor->unsynced >= SYNC_BYTES)
+        sync_now(actor);
+    more |= log_readers_step(actor);
+    if (!more || actor->continuing)
+        return;
+    actor->continuing = true;
+    actor->go_on = (LogTask){.run = go_on};
+    if (actor_send(actor->self, &actor->go_on.mail) < 0)
+        actor->continuing = false;
+}
+
+/* ---- ticks ---- */
+
+void log_tick_run(LogActor *actor, LogTask *task) {
+    LogTick *tick = CONTAINER(task, LogTick, task);
+    bool again = log_outputs_idle(actor);
+    write_now(actor);
+    sync_now(actor);
+    if (!actor->broken &&
+        (actor->wall - actor->tidied >= TIDY_EACH || actor->wall < actor->tidied)) {
+        int r = log_store_tidy(actor->store, actor->wall);
+        if (r <= 0)
+            actor->tidied = actor->wall;
+        again |= r != 0;
+    }
+    tick->again = again || actor->dirty || log_store_waiting(actor->store);
+    tick->broken = actor->broken ? SPAN("a sync of the logs' segments failed: what is on the disk "
+                                        "is not known; start the runtime again")
+                                 : (Span){NULL, 0};
+    tick->reply.deliver = tick->deliver;
+    log_actor_reply(actor, &tick->reply);
+}
+
+void log_mask_run(LogActor *actor, LogTask *task) {
+    LogMask *mail = CONTAINER(task, LogMask, task);
+    mask_free(actor->mask);
+    actor->mask = mail->mask;
+    for (Link *link = actor->readers.next; link != &actor->readers; link = link->next)
+        log_reader_mask(CONTAINER(link, LogReader, link), actor->mask);
+    free(mail);
+}
+
+void log_actor_note(LogActor *actor, RtLogLevel level, Span service, const char *format, ...) {
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    RtLogEntry entry = {
+        .message = span(text, len < (int)sizeof text ? (size_t)len : sizeof text - 1),
+        .level = (int32_t)level,
+        .timestamp = actor->wall / NANOS_PER_MILLI,
+        .nanoseconds = (int32_t)(actor->wall % NANOS_PER_MILLI),
+    };
+    RowSource source = {
+        .place = LOG_STORE_ENTRIES, .service = service, .stream = RT_LOG_STREAM_STRUCTURED};
+    LogSourceName *name;
+    Span encoded;
+    if (log_store_source(actor->store, &source, &name) < 0)
+        return;
+    schema_encode(&RtLogEntry_type, &entry, 0, &actor->arena, &encoded);
+    log_store_add_encoded(actor->store, name, encoded, &entry);
+    arena_reset(&actor->arena);
+}
+
+void log_actor_done(LogActor *actor) {
+    if (actor->store) {
+        log_outputs_read(actor);
+        write_now(actor);
+        sync_now(actor);
+    }
+    log_outputs_done(actor);
+    if (actor->store)
+        log_store_close(actor->store);
+    mask_free(actor->mask);
+    arena_done(&actor->arena);
+}

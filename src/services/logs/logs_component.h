@@ -1,0 +1,6 @@
+/* Logs as a component of the runtime. */
+#pragma once
+
+#include "core/component.h"
+
+extern const Component LOGS_COMPONENT;

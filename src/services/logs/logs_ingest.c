@@ -1,0 +1,184 @@
+/* StreamLogs on the loop: messages are copied as they are into a batch and handed to the actor,
+ * one batch of a call at a time. What comes when too much is with the actor keeps its credit: the
+ * sender is not let on. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "services/logs/logs_internal.h"
+
+typedef struct LogIngest {
+    Logs *logs;
+    Link all;  /* in the Logs' list of callers */
+    Link link; /* in the other one while it holds messages back and nothing of it is under way */
+    CallRef call;
+    LogBatch batch;
+    bool under_way; /* the batch is with the actor */
+    bool ended;     /* the caller has sent its last */
+    bool gone;      /* there is no call any more */
+    Task send;      /* at the end of the turn */
+    Buf pending;    /* the next batch */
+    ARRAY(RpcMessage *) kept;
+    Span service, instance; /* who it is; they point into `identity` */
+    Buf identity;
+    int64_t accepted, rejected;
+    char reason[160];
+} LogIngest;
+
+static void ingest_free(LogIngest *ingest) {
+    world_undefer(&ingest->send);
+    list_remove(&ingest->link);
+    list_remove(&ingest->all);
+    for (size_t i = 0; i < ingest->kept.count; i++)
+        rpc_message_free(ingest->kept.items[i]);
+    array_done(&ingest->kept);
+    buf_done(&ingest->pending);
+    buf_done(&ingest->batch.entries);
+    buf_done(&ingest->identity);
+    free(ingest);
+}
+
+static bool has_room(const LogIngest *ingest) {
+    return ingest->pending.len < INGEST_BATCH && ingest->logs->ingest_waiting < INGEST_WAITING_MAX;
+}
+
+static void take_kept(LogIngest *ingest) {
+    size_t taken = 0;
+    for (; taken < ingest->kept.count && has_room(ingest); taken++) {
+        const Span *encoded = rpc_message(ingest->kept.items[taken]);
+        pack_text(&ingest->pending, *encoded);
+        rpc_message_free(ingest->kept.items[taken]);
+    }
+    ingest->kept.count -= taken;
+    memmove(ingest->kept.items, ingest->kept.items + taken,
+            ingest->kept.count * sizeof *ingest->kept.items);
+}
+
+static void acknowledge(LogIngest *ingest) {
+    Call *call = call_find(ingest->logs->options.server, ingest->call);
+    if (!call || !ingest->ended || ingest->under_way || ingest->pending.len || ingest->kept.count)
+        return;
+    RtLogAck ack = {
+        .accepted = ingest->accepted,
+        .rejected = ingest->rejected,
+        .message = span_of(ingest->reason),
+    };
+    call_reply(call, &ack);
+}
+
+static void on_batch(Logs *logs, LogReply *reply);
+
+static void send_batch(LogIngest *ingest) {
+    Logs *logs = ingest->logs;
+    if (ingest->under_way || logs->closing)
+        return;
+    take_kept(ingest);
+    if (!ingest->pending.len) {
+        list_remove(&ingest->link);
+        if (ingest->kept.count)
+            list_push_back(&logs->ingests, &ingest->link);
+        return;
+    }
+    list_remove(&ingest->link);
+    Buf spare = ingest->batch.entries;
+    buf_clear(&spare);
+    ingest->batch.entries = ingest->pending;
+    ingest->pending = spare;
+    ingest->batch.owner = ingest;
+    ingest->batch.deliver = on_batch;
+    ingest->batch.service = ingest->service;
+    ingest->batch.instance = ingest->instance;
+    ingest->batch.accepted = ingest->batch.rejected = 0;
+    ingest->under_way = true;
+    logs->ingest_waiting += ingest->batch.entries.len;
+    logs_send(logs, &ingest->batch.task, log_ingest_run);
+}
+
+static void on_batch(Logs *logs, LogReply *reply) {
+    LogBatch *batch = CONTAINER(reply, LogBatch, reply);
+    LogIngest *ingest = batch->owner;
+    logs->ingest_waiting -= batch->entries.len;
+    ingest->under_way = false;
+    ingest->accepted += batch->accepted;
+    ingest->rejected += batch->rejected;
+    if (batch->rejected)
+        memcpy(ingest->reason, batch->reason, sizeof ingest->reason);
+    send_batch(ingest);
+    if (ingest->gone && !ingest->under_way)
+        ingest_free(ingest);
+    else
+        acknowledge(ingest);
+    LIST_EACH (&logs->ingests, link)
+        world_defer(logs->world, &CONTAINER(link, LogIngest, link)->send);
+}
+
+static void on_send(Task *task) {
+    send_batch(CONTAINER(task, LogIngest, send));
+}
+
+/* Who the caller is, by the subject of its token: "SERVICE/INSTANCE" of services that Muster
+ * started. The server has checked the token. */
+static void identify(LogIngest *ingest, Call *call) {
+    Span token = call_metadata(call, SPAN("authorization"));
+    if (!span_starts(token, SPAN("Bearer ")))
+        return;
+    token = span_skip(token, 7);
+    const char *begin = memchr(token.ptr, '.', token.len);
+    const char *end = begin ? memchr(begin + 1, '.', (size_t)(span_end(token) - begin - 1)) : NULL;
+    if (!end)
+        return;
+    Span subject = span(begin + 1, (size_t)(end - begin - 1));
+    size_t len;
+    char *text = buf_reserve(&ingest->identity, BASE64_DECODED_MAX(subject.len));
+    if (!base64_decode(text, subject, &len))
+        return;
+    const char *slash = memrchr(text, '/', len);
+    if (!slash)
+        return;
+    ingest->service = span(text, (size_t)(slash - text));
+    ingest->instance = span(slash + 1, len - ingest->service.len - 1);
+}
+
+void logs_ingest_opened(Call *call) {
+    LogIngest *ingest = xcalloc(1, sizeof *ingest);
+    ingest->logs = call_service(call);
+    list_init(&ingest->link);
+    list_push_back(&ingest->logs->callers, &ingest->all);
+    ingest->call = call_ref(call);
+    ingest->send.run = on_send;
+    identify(ingest, call);
+    call_set_user(call, ingest);
+}
+
+void logs_ingest_message(Call *call, const void *message) {
+    LogIngest *ingest = call_user(call);
+    const Span *encoded = message;
+    if (ingest->kept.count || !has_room(ingest))
+        *array_push(&ingest->kept) = call_keep(call);
+    else
+        pack_text(&ingest->pending, *encoded);
+    if (!ingest->under_way)
+        world_defer(ingest->logs->world, &ingest->send);
+}
+
+void logs_ingest_half_closed(Call *call) {
+    LogIngest *ingest = call_user(call);
+    ingest->ended = true;
+    send_batch(ingest);
+    acknowledge(ingest);
+}
+
+/* What was received before counts, whatever has become of the call. */
+void logs_ingest_closed(Call *call, StatusCode code) {
+    LogIngest *ingest = call_user(call);
+    ingest->gone = true;
+    send_batch(ingest);
+    if (!ingest->under_way)
+        ingest_free(ingest);
+}
+
+void logs_ingest_end(Logs *logs, void (*end_call)(Logs *logs, CallRef call)) {
+    LIST_EACH (&logs->callers, link)
+        end_call(logs, CONTAINER(link, LogIngest, all)->call);
+}
