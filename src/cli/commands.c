@@ -9,6 +9,7 @@ const CommandGroup COMMAND_GROUPS[] = {
       &COMMAND_WAIT, &COMMAND_RUN}},
     {"What happens", {&COMMAND_EVENTS, &COMMAND_TOP, &COMMAND_LINK}},
     {"Any gRPC or Connect server", {&COMMAND_CALL, &COMMAND_DESCRIBE}},
-    {"The runtime and this machine", {&COMMAND_SERVE, &COMMAND_COMPONENTS, &COMMAND_DOCTOR}},
+    {"The runtime and this machine",
+     {&COMMAND_SERVE, &COMMAND_CHECK, &COMMAND_COMPONENTS, &COMMAND_DOCTOR}},
     {NULL, {NULL}},
 };

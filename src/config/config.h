@@ -278,6 +278,7 @@ typedef struct Config {
     } port_range;
     ConfigSpans secrets; /* values to be masked wherever something is shown */
     CONFIG_LIST(RtConfigurationProblem) problems; /* warnings and notes */
+    const DocNode *source;                        /* as written, of all files; for config_values */
 } Config;
 
 Config *config_ref(const Config *config);
@@ -318,7 +319,8 @@ typedef struct ConfigOptions {
 typedef struct ConfigReport {
     Arena arena; /* holds all of it */
     CONFIG_LIST(RtConfigurationProblem) problems;
-    size_t errors; /* how many of them are errors */
+    size_t errors;                 /* how many of them are errors */
+    CONFIG_LIST(ConfigFile) files; /* what was read */
 } ConfigReport;
 
 /* Reads a configuration. 0 with a reference to the Config (its warnings and notes are in
