@@ -112,6 +112,7 @@ export const de: Record<TextKey, string> = {
   'topology.instances': '{count} Instanzen',
   'topology.instance': '1 Instanz',
   'topology.graph': 'Graph der Dienste',
+  'topology.miniMap': 'Übersicht des Graphen',
   'topology.edges': 'Verbindungen',
   'topology.legend': 'Legende',
   'topology.collapsed': '{count} Dienste',

@@ -110,6 +110,7 @@ export const en = {
   'topology.instances': '{count} instances',
   'topology.instance': '1 instance',
   'topology.graph': 'Graph of the services',
+  'topology.miniMap': 'Overview of the graph',
   'topology.edges': 'Connections',
   'topology.legend': 'Legend',
   'topology.collapsed': '{count} services',

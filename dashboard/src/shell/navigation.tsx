@@ -64,15 +64,13 @@ export function Header({
       <div className="flex-1" />
       <Rights />
       <LinkState />
-      <Button
-        look="quiet"
-        onClick={openPalette}
-        aria-label={t('shell.palette')}
-        className="md:border md:border-line"
-      >
+      <Button look="quiet" onClick={openPalette} className="md:border md:border-line">
         <CommandIcon size={15} aria-hidden />
-        <span className="hidden lg:inline">{t('shell.palette')}</span>
-        <kbd className="hidden rounded border border-line px-1 font-mono text-[10.5px] text-faint lg:inline">
+        <span className="sr-only lg:not-sr-only">{t('shell.palette')}</span>
+        <kbd
+          aria-hidden
+          className="hidden rounded border border-line px-1 font-mono text-[10.5px] text-faint lg:inline"
+        >
           Ctrl K
         </kbd>
       </Button>
@@ -180,7 +178,7 @@ function LanguageButton() {
     <Button
       look="quiet"
       onClick={() => setLanguage(language === 'en' ? 'de' : 'en')}
-      aria-label={`${t('shell.language')}: ${language}`}
+      aria-label={`${t('shell.language')}: ${language.toUpperCase()}`}
     >
       <Languages size={16} aria-hidden />
       <span className="text-xs uppercase">{language}</span>

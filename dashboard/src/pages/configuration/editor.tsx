@@ -1,9 +1,11 @@
 /** Edits a file of the configuration: mistakes as one types, then a diff, then it is applied. */
 import { yaml } from '@codemirror/lang-yaml'
+import { HighlightStyle, syntaxHighlighting } from '@codemirror/language'
 import { linter, lintGutter, type Diagnostic } from '@codemirror/lint'
 import { unifiedMergeView } from '@codemirror/merge'
 import { EditorState, type Extension } from '@codemirror/state'
 import { EditorView } from '@codemirror/view'
+import { tags } from '@lezer/highlight'
 import { basicSetup } from 'codemirror'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { orchestrator } from '@/api/client'
@@ -46,6 +48,14 @@ const LOOK = EditorView.theme({
   '.cm-cursor': { borderLeftColor: 'var(--text)' },
   '.cm-tooltip': { backgroundColor: 'var(--raised)', border: '1px solid var(--line)' },
 })
+
+const COLOURS = HighlightStyle.define([
+  { tag: [tags.definition(tags.propertyName), tags.propertyName], color: 'var(--starting-text)' },
+  { tag: [tags.string, tags.content], color: 'var(--text)' },
+  { tag: [tags.number, tags.bool, tags.null, tags.keyword], color: 'var(--healthy-text)' },
+  { tag: [tags.comment], color: 'var(--faint)', fontStyle: 'italic' },
+  { tag: [tags.separator, tags.punctuation, tags.meta], color: 'var(--muted)' },
+])
 
 export default function Editor({
   configuration,
@@ -174,7 +184,13 @@ function Code({
   const latest = useRef({ problems, change, content })
   latest.current = { problems, change, content }
   useEffect(() => {
-    const extensions: Extension[] = [basicSetup, yaml(), LOOK, EditorView.lineWrapping]
+    const extensions: Extension[] = [
+      basicSetup,
+      yaml(),
+      syntaxHighlighting(COLOURS),
+      LOOK,
+      EditorView.lineWrapping,
+    ]
     if (original === undefined)
       extensions.push(
         lintGutter(),

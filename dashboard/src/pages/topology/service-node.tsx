@@ -2,7 +2,7 @@
 import { Handle, type NodeProps, Position, useStore } from '@xyflow/react'
 import { memo } from 'react'
 import { bytes, number, rate } from '@/data/format'
-import { CONNECTION_TEXT, HEALTH_TONE, TONE_COLOUR } from '@/data/names'
+import { CONNECTION_TEXT, HEALTH_TONE, TONE_COLOUR, type Tone } from '@/data/names'
 import { graph, useNode } from '@/data/topology'
 import { cx, HealthMark, LanguageIcon, SparkLine } from '@/design/parts'
 import { ConnectionState, type TopologyNode } from '@/gen/runtime/v1/topology_pb'
@@ -11,6 +11,12 @@ import { NODE_HEIGHT, NODE_WIDTH } from '@/pages/topology/geometry'
 
 /** Farther away than this, a node shows its name and health only. */
 const FAR = 0.5
+
+/** Who gives no sign of life is paler. */
+function fillOf(node: TopologyNode, tone: Tone): string {
+  const pale = node.state === ConnectionState.STALE
+  return pale ? `color-mix(in oklab, ${TONE_COLOUR[tone]} 55%, var(--surface))` : TONE_COLOUR[tone]
+}
 
 const BORDER: Record<ConnectionState, string> = {
   [ConnectionState.CONNECTION_UNKNOWN]: 'border-dotted border-line-strong',
@@ -31,13 +37,11 @@ export const ServiceNode = memo(function ServiceNode({ id, selected }: NodeProps
       data-service={node.serviceName}
       data-state={ConnectionState[node.state]}
       data-health={tone}
-      style={{ width: NODE_WIDTH, height: NODE_HEIGHT, ['--fill' as string]: TONE_COLOUR[tone] }}
+      style={{ width: NODE_WIDTH, height: NODE_HEIGHT, ['--fill' as string]: fillOf(node, tone) }}
       className={cx(
         'flex overflow-hidden rounded-card border-2 shadow-card transition-[border-color,opacity,box-shadow] duration-300',
         far ? 'bg-(--fill)' : 'bg-surface',
         BORDER[node.state],
-        node.state === ConnectionState.DEAD && 'opacity-80',
-        node.state === ConnectionState.STALE && 'opacity-70',
         selected && 'shadow-float ring-2 ring-accent ring-offset-1 ring-offset-canvas',
       )}
     >

@@ -144,7 +144,7 @@ function Graph({ drawn, view, query }: { drawn: Drawn; view: View; query: Query 
           <MiniMap
             pannable
             zoomable
-            ariaLabel=""
+            ariaLabel={t('topology.miniMap')}
             nodeColor={(each) => miniColour(each)}
             nodeBorderRadius={8}
             maskColor="color-mix(in srgb, var(--canvas) 70%, transparent)"
