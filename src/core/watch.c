@@ -197,6 +197,7 @@ static Piece piece_begin(Cohort *cohort) {
         .moment = {.epoch = watch->epoch,
                    .wall = world_wall(watch->world),
                    .snapshot = snapshot,
+                   .since = cohort->snapshot_number,
                    .reset = snapshot && !cohort->begun},
         .update = arena_zalloc(&watch->arena, watch->ops->update->size),
     };
@@ -317,10 +318,12 @@ static void snapshot_step(Cohort *cohort, Piece *piece) {
 
 static void change_step(Cohort *cohort, Piece *piece) {
     Watch *watch = piece->watch;
-    if (item_behind(&watch->states, mark_link(&watch->states, cohort->state)))
+    if (item_behind(&watch->states, mark_link(&watch->states, cohort->state))) {
         walk(&watch->states, &cohort->state, UINT64_MAX, 0, piece);
-    else
+    } else {
+        piece->moment.figures = true;
         walk(&watch->changes, &cohort->figures, cohort->figures_until, UINT64_MAX, piece);
+    }
     uint64_t number = told_up_to(watch, cohort);
     if (piece->told)
         piece_send(cohort, piece, number);
@@ -755,7 +758,7 @@ Watch *watch_new(World *world, const WatchOps *ops, void *owner, const WatchOpti
     if (!watch->options.tombstones)
         watch->options.tombstones = TOMBSTONES;
     watch->transport = options->transport ? options->transport : &CALLS;
-    watch->epoch = (random[0] & EPOCH_MAX) | 1;
+    watch->epoch = options->epoch ? options->epoch : (random[0] & EPOCH_MAX) | 1;
     track_init(&watch->changes, offsetof(WatchItem, changes));
     track_init(&watch->states, offsetof(WatchItem, states));
     list_init(&watch->tombstones);

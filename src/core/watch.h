@@ -47,9 +47,11 @@ typedef struct WatchMoment {
     uint64_t epoch,
         number; /* the revision to resume from; number 0 while the snapshot has `more` */
     Nanos wall;
-    bool reset;    /* the first piece of a snapshot */
-    bool snapshot; /* any piece of one: items are not changes, but what was found */
-    bool more;     /* another piece of the snapshot follows */
+    bool reset;     /* the first piece of a snapshot */
+    bool snapshot;  /* any piece of one: items are not changes, but what was found */
+    bool more;      /* another piece of the snapshot follows */
+    bool figures;   /* of its items only figures have changed */
+    uint64_t since; /* of a snapshot: when it began, as a number; else 0 */
 } WatchMoment;
 
 /* The domain's part. `filter` is what watch_begin was given. Messages are built in the arena,
@@ -84,6 +86,7 @@ typedef struct WatchOptions {
     size_t tombstones; /* kept at the most; 0 = 16,384 */
     /* How frames reach watchers; NULL = by rpc/call.h, where a target is a Call. */
     const struct WatchTransport *transport;
+    uint64_t epoch;    /* of the revisions; 0 = drawn from the World */
     RpcServer *server; /* whose calls the watchers are, for that transport */
 } WatchOptions;
 
@@ -96,7 +99,7 @@ typedef struct WatchTransport {
     int (*send)(void *target, void *frame);
 } WatchTransport;
 
-/* `owner` is handed to the ops. The epoch of the revisions is drawn from the World. */
+/* `owner` is handed to the ops. */
 Watch *watch_new(World *world, const WatchOps *ops, void *owner, const WatchOptions *options);
 /* Nobody watches any more. Items need not be taken out before. */
 void watch_free(Watch *watch);

@@ -1,0 +1,201 @@
+/* Answers to single questions. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "schema/codec.h"
+#include "services/topology/internal.h"
+
+#define REQUESTS_DEFAULT 20
+
+/* ---- the graph ---- */
+
+static int compare_nodes(const void *a, const void *b) {
+    return span_compare(((const RtTopologyNode *)a)->service_name,
+                        ((const RtTopologyNode *)b)->service_name);
+}
+
+static int compare_edges(const void *a, const void *b) {
+    const RtTopologyEdge *x = a, *y = b;
+    int order = span_compare(x->source, y->source);
+    order = order ? order : span_compare(x->target, y->target);
+    return order ? order : (x->kind > y->kind) - (x->kind < y->kind);
+}
+
+static int compare_instances(const void *a, const void *b) {
+    const RtTopologyInstance *x = a, *y = b;
+    int order = span_compare(x->service_name, y->service_name);
+    return order ? order : span_compare(x->service_id, y->service_id);
+}
+
+#define sort(array, compare)                                                                       \
+    do {                                                                                           \
+        if ((array)->count)                                                                        \
+            qsort((array)->items, (array)->count, sizeof *(array)->items, compare);                \
+    } while (0)
+
+void topology_snapshot(Topology *topology, const Filter *filter, Arena *arena,
+                       RtTopologySnapshot *ret) {
+    *ret = (RtTopologySnapshot){0};
+    size_t at = 0;
+    for (const Node *node; (node = map_next(&topology->nodes, &at));) {
+        if (filter_node(filter, node) != WATCH_IN)
+            continue;
+        node_write(topology, node, arena, schema_append(&ret->nodes, arena));
+        LIST_EACH (&node->out, link) {
+            const Edge *edge = CONTAINER(link, Edge, of_source);
+            if (filter_edge(filter, edge) == WATCH_IN)
+                edge_write(topology, edge, arena, schema_append(&ret->edges, arena));
+        }
+        LIST_EACH (&node->instances, link) {
+            const Instance *instance = CONTAINER(link, Instance, of_node);
+            if (filter_instance(filter, instance) == WATCH_IN)
+                instance_write(instance, arena, schema_append(&ret->instances, arena));
+        }
+    }
+    sort(&ret->nodes, compare_nodes);
+    sort(&ret->edges, compare_edges);
+    sort(&ret->instances, compare_instances);
+    RtRevision *revision = arena_zalloc(arena, sizeof *revision);
+    revision->epoch = (int64_t)watch_epoch(topology->watch);
+    revision->number = (int64_t)watch_number(topology->watch);
+    ret->revision = revision;
+    ret->timestamp = topology_wall_ms(topology);
+}
+
+/* ---- one edge ---- */
+
+static Status no_edge(Arena *arena, Span source, Span target) {
+    return status_make(arena, STATUS_NOT_FOUND,
+                       "there is no edge from \"%.*s\" to \"%.*s\"; GetTopology lists those that "
+                       "there are",
+                       SPAN_ARGS(source), SPAN_ARGS(target));
+}
+
+/* That of calls, or else any. */
+static Edge *edge_between(const Topology *topology, Span source, Span target) {
+    static const RtEdgeKind KINDS[] = {RT_EDGE_KIND_CALL, RT_EDGE_KIND_DISCOVERY,
+                                       RT_EDGE_KIND_DEPENDENCY};
+    const Node *from = node_find(topology, source), *to = node_find(topology, target);
+    Edge *edge = NULL;
+    for (size_t i = 0; from && to && !edge && i < sizeof KINDS / sizeof *KINDS; i++)
+        edge = edge_find(topology, from, to, KINDS[i]);
+    return edge;
+}
+
+static int compare_methods(const void *a, const void *b) {
+    const RtMethodTraffic *x = a, *y = b;
+    double difference = y->traffic->total_rps - x->traffic->total_rps;
+    if (difference != 0)
+        return difference > 0 ? 1 : -1;
+    return span_compare(x->method, y->method);
+}
+
+static RtRecentRequest recent_message(const Recent *recent) {
+    return (RtRecentRequest){
+        .timestamp = recent->timestamp,
+        .method = recent->method ? span(recent->method->name, recent->method->name_len) : (Span){0},
+        .correlation_id = span(recent->text, recent->correlation_len),
+        .latency_us = recent->latency_us,
+        .success = recent->success,
+        .error_message = span(recent->text + recent->correlation_len, recent->error_len),
+        .service_id = span(recent->id, sizeof recent->id),
+    };
+}
+
+Status topology_edge(Topology *topology, const RtGetTopologyEdgeRequest *request, Arena *arena,
+                     RtGetTopologyEdgeResponse *ret) {
+    if (request->request_limit < 0 || request->request_limit > RECENT_OF_EDGE_MAX)
+        return status_make(arena, STATUS_INVALID_ARGUMENT, "request_limit is not between 0 and %d",
+                           RECENT_OF_EDGE_MAX);
+    const Edge *edge = edge_between(topology, request->source, request->target);
+    if (!edge)
+        return no_edge(arena, request->source, request->target);
+    *ret = (RtGetTopologyEdgeResponse){0};
+    ret->edge = arena_alloc(arena, sizeof *ret->edge);
+    edge_write(topology, edge, arena, ret->edge);
+    for (size_t i = 0; i < edge->methods.count; i++) {
+        const Method *method = edge->methods.items[i];
+        *schema_append(&ret->methods, arena) = (RtMethodTraffic){
+            .method = span(method->name, method->name_len),
+            .traffic = traffic_write(topology, &method->traffic, arena),
+        };
+    }
+    sort(&ret->methods, compare_methods);
+    int32_t left = request->request_limit ? request->request_limit : REQUESTS_DEFAULT;
+    for (Link *link = edge->recent.prev; link != &edge->recent && left > 0;
+         link = link->prev, left--)
+        *schema_append(&ret->requests, arena) = recent_message(CONTAINER(link, Recent, of_edge));
+    return status_ok();
+}
+
+/* ---- series ---- */
+
+static double percentile(const CallPoint *point, int which) {
+    return point && point->count && point->percentile[which] != UINT16_MAX
+               ? latency_of_bucket_ms(point->percentile[which])
+               : NAN;
+}
+
+static void add_calls(const Topology *topology, const Series *series, uint32_t second, Arena *arena,
+                      RtGetTopologySeriesResponse *ret) {
+    const CallPoint *point = series_point(&topology->calls, series, second);
+    uint32_t count = point ? point->count : 0;
+    *schema_append(&ret->rps, arena) = count;
+    *schema_append(&ret->error_rate, arena) = count ? (double)point->errors / UINT16_MAX : NAN;
+    *schema_append(&ret->p50_ms, arena) = percentile(point, 0);
+    *schema_append(&ret->p95_ms, arena) = percentile(point, 1);
+    *schema_append(&ret->p99_ms, arena) = percentile(point, 2);
+}
+
+static void add_usage(const Topology *topology, const Series *series, uint32_t second, Arena *arena,
+                      RtGetTopologySeriesResponse *ret) {
+    const Usage *usage = series_point(&topology->usages, series, second);
+    *schema_append(&ret->cpu_percent, arena) = usage ? (double)usage->cpu : NAN;
+    *schema_append(&ret->memory_bytes, arena) = usage ? (double)usage->memory : NAN;
+}
+
+/* The first second to show: ten minutes back, when it came to be, or what is asked for, whichever is
+ * the last; the second that runs is not over. */
+static uint32_t first_second(const Topology *topology, int64_t first_seen, int64_t start_time) {
+    uint32_t now = topology_second(topology);
+    int64_t wall = topology_wall_ms(topology);
+    int64_t from = start_time >= first_seen ? start_time + 1 : first_seen;
+    int64_t back = (wall - from + 999) / 1000;
+    if (back < 0)
+        back = 0;
+    uint32_t most = now < SERIES_LENGTH ? now : SERIES_LENGTH;
+    return now - (back < most ? (uint32_t)back : most);
+}
+
+Status topology_series(Topology *topology, const RtGetTopologySeriesRequest *request, Arena *arena,
+                       RtGetTopologySeriesResponse *ret) {
+    Node *node = NULL;
+    Edge *edge = NULL;
+    if (request->service_name.len) {
+        node = node_find(topology, request->service_name);
+        if (!node)
+            return status_make(arena, STATUS_NOT_FOUND,
+                               "there is no node \"%.*s\"; GetTopology lists those that there are",
+                               SPAN_ARGS(request->service_name));
+    } else {
+        edge = edge_between(topology, request->source, request->target);
+        if (!edge)
+            return no_edge(arena, request->source, request->target);
+    }
+    Traffic *traffic = node ? node->incoming : edge->traffic;
+    uint32_t now = topology_second(topology);
+    uint32_t second =
+        first_second(topology, node ? node->first_seen : edge->first_seen, request->start_time);
+    if (traffic)
+        traffic_settle(traffic, &topology->calls, now);
+    *ret = (RtGetTopologySeriesResponse){
+        .start_time = topology_wall_ms(topology) - (int64_t)(now - second) * 1000,
+        .step_ms = 1000,
+    };
+    for (; second < now; second++) {
+        add_calls(topology, traffic ? traffic->series : NULL, second, arena, ret);
+        if (node)
+            add_usage(topology, node->usage, second, arena, ret);
+    }
+    return status_ok();
+}
