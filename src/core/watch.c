@@ -105,18 +105,17 @@ static void tombstone_free(Watch *watch, Tombstone *tombstone) {
     free(tombstone);
 }
 
-static size_t name_of(const Watch *watch, const WatchItem *item, uint8_t kind,
-                      char out[WATCH_KEY_MAX + 1]) {
+static size_t name_of(const Watch *watch, const WatchItem *item, char out[WATCH_KEY_MAX + 1]) {
     char scratch[WATCH_KEY_MAX];
     Span key = watch->ops->key(watch->owner, item, scratch);
-    out[0] = (char)kind;
+    out[0] = (char)item->kind;
     memcpy(out + 1, key.ptr, key.len);
     return key.len + 1;
 }
 
 static void bury(Watch *watch, const WatchItem *item) {
     char name[WATCH_KEY_MAX + 1];
-    size_t len = name_of(watch, item, item->kind, name);
+    size_t len = name_of(watch, item, name);
     Tombstone *tombstone = xcalloc(1, sizeof *tombstone + len);
     tombstone->item.kind = KIND_TOMBSTONE;
     tombstone->item.stated = ++watch->number;
@@ -544,12 +543,12 @@ static void news(Watch *watch) {
 
 void watch_add(Watch *watch, WatchItem *item, uint8_t kind) {
     assert(kind < KIND_TOMBSTONE);
+    item->kind = kind;
     char name[WATCH_KEY_MAX + 1];
-    size_t len = name_of(watch, item, kind, name);
+    size_t len = name_of(watch, item, name);
     Tombstone *tombstone = map_get(&watch->tombstones_by_name, span(name, len));
     if (tombstone)
         tombstone_free(watch, tombstone);
-    item->kind = kind;
     list_init(&item->changes);
     list_init(&item->states);
     watch->statistics.items++;

@@ -154,17 +154,20 @@ static void add_usage(const Topology *topology, const Series *series, uint32_t s
     *schema_append(&ret->memory_bytes, arena) = usage ? (double)usage->memory : NAN;
 }
 
-/* The first second to show: ten minutes back, when it came to be, or what is asked for, whichever is
- * the last; the second that runs is not over. */
-static uint32_t first_second(const Topology *topology, int64_t first_seen, int64_t start_time) {
+/* When the second that runs began, in Unix milliseconds. */
+static int64_t second_began(const Topology *topology) {
+    return topology_wall_ms(topology) - topology_now(topology) % NANOS_PER_SECOND / NANOS_PER_MILLI;
+}
+
+/* How many seconds to show before the one that runs: ten minutes, or all since it came to be, or
+ * those that begin after what is asked for, whichever is least. */
+static uint32_t seconds_back(const Topology *topology, int64_t first_seen, int64_t start_time) {
     uint32_t now = topology_second(topology);
-    int64_t wall = topology_wall_ms(topology);
-    int64_t from = start_time >= first_seen ? start_time + 1 : first_seen;
-    int64_t back = (wall - from + 999) / 1000;
-    if (back < 0)
-        back = 0;
-    uint32_t most = now < SERIES_LENGTH ? now : SERIES_LENGTH;
-    return now - (back < most ? (uint32_t)back : most);
+    int64_t began = second_began(topology), most = now < SERIES_LENGTH ? now : SERIES_LENGTH;
+    int64_t back = (began - first_seen + 999) / 1000;
+    if (start_time >= first_seen)
+        back = (began - start_time - 1) / 1000;
+    return back < 0 ? 0 : (uint32_t)(back < most ? back : most);
 }
 
 Status topology_series(Topology *topology, const RtGetTopologySeriesRequest *request, Arena *arena,
@@ -184,15 +187,15 @@ Status topology_series(Topology *topology, const RtGetTopologySeriesRequest *req
     }
     Traffic *traffic = node ? node->incoming : edge->traffic;
     uint32_t now = topology_second(topology);
-    uint32_t second =
-        first_second(topology, node ? node->first_seen : edge->first_seen, request->start_time);
+    uint32_t back =
+        seconds_back(topology, node ? node->first_seen : edge->first_seen, request->start_time);
     if (traffic)
         traffic_settle(traffic, &topology->calls, now);
     *ret = (RtGetTopologySeriesResponse){
-        .start_time = topology_wall_ms(topology) - (int64_t)(now - second) * 1000,
+        .start_time = second_began(topology) - (int64_t)back * 1000,
         .step_ms = 1000,
     };
-    for (; second < now; second++) {
+    for (uint32_t second = now - back; second < now; second++) {
         add_calls(topology, traffic ? traffic->series : NULL, second, arena, ret);
         if (node)
             add_usage(topology, node->usage, second, arena, ret);
