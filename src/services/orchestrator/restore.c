@@ -203,7 +203,8 @@ static void go_on(Service *service) {
 
 static void restore(Orchestrator *orchestrator) {
     size_t at = 0;
-    for (const ProcessInfo *info; (info = process_next(orchestrator->host, &at));)
+    for (const ProcessInfo *info;
+         orchestrator->host && (info = process_next(orchestrator->host, &at));)
         take(orchestrator, info);
     for (size_t s = 0; s < orchestrator->services.count; s++)
         go_on(orchestrator->services.items[s]);

@@ -38,7 +38,9 @@ static void refresh(Service *service) {
         node->healthy &= instance_is_good(instance->state);
         node->completed &= done;
         node->settled &= is_settled(service, instance);
-        node->hopeless &= !runs && !done && !instance_is_due(instance);
+        bool coming =
+            instance->wanted && (instance_is_due(instance) || !instance_is_over(instance->state));
+        node->hopeless &= !runs && !done && !coming;
     }
     if (!counted && !builtin)
         node->started = node->healthy = node->completed = false;
