@@ -56,8 +56,8 @@ typedef struct ProcessFd {
 } ProcessFd;
 
 typedef struct ProcessSpec {
-    Span id;          /* [A-Za-z0-9._-], not beginning with '.', up to PROCESS_ID_MAX */
-    Span label;       /* any bytes, up to PROCESS_LABEL_MAX: what a new runtime should know of it */
+    Span id;    /* [A-Za-z0-9._-], not beginning with '.', up to PROCESS_ID_MAX; never used twice */
+    Span label; /* any bytes, up to PROCESS_LABEL_MAX: what a new runtime should know of it */
     const Span *argv; /* the first is a path, or looked for in PATH of `env` */
     size_t argv_count;
     const Span *env; /* all of it: "NAME=value" */

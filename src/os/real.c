@@ -190,6 +190,8 @@ static void real_free(World *world) {
     while (!list_empty(&real->listeners))
         listener_close(real_listener_of(real->listeners.next));
     world_run_tasks(world);
+    while (!list_empty(&real->watches))
+        fd_watch_free(real_watch_of(real->watches.next));
     while (!list_empty(&real->bells))
         real_bell_free(&CONTAINER(real->bells.next, RealBell, link)->bell);
     while (!list_empty(&real->signals))
@@ -212,6 +214,7 @@ static const WorldOps REAL_OPS = {
     .run = real_run,
     .bell_new = real_bell_new,
     .on_signal = real_on_signal,
+    .watch = real_watch,
     .connect = real_connect,
     .adopt = real_adopt,
     .pair = real_pair,
@@ -234,6 +237,7 @@ World *world_new(void) {
     real->alarm_at = WHEEL_NEVER;
     list_init(&real->streams);
     list_init(&real->listeners);
+    list_init(&real->watches);
     list_init(&real->bells);
     list_init(&real->signals);
     real->piece = xmalloc(STREAM_PIECE);

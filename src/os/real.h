@@ -20,7 +20,7 @@ typedef struct RealWorld {
     Nanos promised;   /* … and when it meant to do so again at the latest */
     bool awake;       /* has looked at the clock in this turn */
     bool freeing;     /* nothing is opened any more */
-    Link streams, listeners, bells, signals;
+    Link streams, listeners, watches, bells, signals;
     char *piece;               /* STREAM_PIECE bytes that every read goes through */
     Buf spares[SPARE_BUFFERS]; /* output buffers that no stream uses now */
     unsigned spare_count;
@@ -35,6 +35,12 @@ static inline RealWorld *real_world(World *world) {
 /* First thing in every callback of the loop: takes the time once a turn, and moves the deadlines
  * when the loop was held up. */
 void real_awake(RealWorld *real);
+
+/* ---- descriptors ---- */
+
+int real_watch(World *world, int fd, FdWatch **ret);
+/* The watch that stands in the world's list. */
+FdWatch *real_watch_of(Link *link);
 
 /* ---- streams ---- */
 

@@ -245,6 +245,11 @@ static int simulated_adopt(World *world, int fd, Span first, Stream **ret) {
     return -ENOTSUP;
 }
 
+static int simulated_watch(World *world, int fd, FdWatch **ret) {
+    (void)world, (void)fd, (void)ret;
+    return -ENOTSUP;
+}
+
 static int simulated_listener_adopt(World *world, int fd, Listener **ret) {
     (void)world, (void)fd, (void)ret;
     return -ENOTSUP;
@@ -274,6 +279,7 @@ static const WorldOps SIMULATED_OPS = {
     .run = simulated_run,
     .bell_new = simulated_bell_new,
     .on_signal = simulated_on_signal,
+    .watch = simulated_watch,
     .connect = simulated_connect,
     .adopt = simulated_adopt,
     .pair = simulated_pair,

@@ -98,6 +98,30 @@ void world_on_signal(World *world, int signal, void (*caught)(void *owner, int s
     world->ops->on_signal(world, signal, caught, owner);
 }
 
+/* ---- descriptors ---- */
+
+int fd_watch_new(World *world, int fd, unsigned events, void (*ready)(void *owner, unsigned events),
+                 void *owner, FdWatch **ret_watch) {
+    FdWatch *watch;
+    int error = world->ops->watch(world, fd, &watch);
+    if (error)
+        return error;
+    watch->ready = ready;
+    watch->owner = owner;
+    watch->wait_for(watch, events);
+    *ret_watch = watch;
+    return 0;
+}
+
+void fd_watch_for(FdWatch *watch, unsigned events) {
+    watch->wait_for(watch, events);
+}
+
+void fd_watch_free(FdWatch *watch) {
+    if (watch)
+        watch->free(watch);
+}
+
 /* ---- streams and listeners ---- */
 
 int stream_connect(World *world, const Address *address, const StreamHandler *handler, void *owner,

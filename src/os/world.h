@@ -73,3 +73,17 @@ void world_wake(Bell *bell);
  * effect again. One callback per signal and World. */
 void world_on_signal(World *world, int signal, void (*caught)(void *owner, int signal),
                      void *owner);
+
+/* Waits for a descriptor that is no Stream: a pidfd, an eventfd, a pipe, a socket that passes
+ * descriptors. `ready` comes with what it is ready for, again in each turn as long as it is; an end
+ * or an error counts as readable. The descriptor stays the owner's, who frees the watch before he
+ * closes it, and makes it non-blocking. A watch that waits for something keeps world_run running. */
+typedef struct FdWatch FdWatch;
+enum { FD_READABLE = 1, FD_WRITABLE = 2 };
+/* -ENOTSUP in a simulation. */
+int fd_watch_new(World *world, int fd, unsigned events, void (*ready)(void *owner, unsigned events),
+                 void *owner, FdWatch **ret_watch);
+/* What to wait for from now on; 0: nothing. */
+void fd_watch_for(FdWatch *watch, unsigned events);
+/* May be called from inside `ready`; NULL is ignored. */
+void fd_watch_free(FdWatch *watch);

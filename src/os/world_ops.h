@@ -12,6 +12,7 @@ typedef struct WorldOps {
     void (*run)(World *);
     Bell *(*bell_new)(World *, void (*ring)(void *owner), void *owner);
     void (*on_signal)(World *, int signal, void (*caught)(void *owner, int signal), void *owner);
+    int (*watch)(World *, int fd, FdWatch **ret);
     int (*connect)(World *, const Address *, Stream **ret);
     int (*adopt)(World *, int fd, Span first, Stream **ret);
     int (*pair)(World *, Stream *ret[2]);
@@ -55,6 +56,13 @@ struct Bell {
     void (*wake)(Bell *);
     void (*free)(Bell *);
     void (*ring)(void *owner);
+    void *owner;
+};
+
+struct FdWatch {
+    void (*wait_for)(FdWatch *, unsigned events);
+    void (*free)(FdWatch *);
+    void (*ready)(void *owner, unsigned events);
     void *owner;
 };
 
