@@ -5,13 +5,14 @@
 #   rpc       unary calls: nghttpd, tonic, grpc-go, C++ gRPC, each server on one processor
 #   discovery lookups by name: etcd
 #   startup   muster serve from its start to its first answer: node, python, nginx, redis
+#   store     durable transactions: etcd, SQLite alone; segments of output: plain write(2)
 #
 # Prints a table: measure, Muster, each peer, and how many times better Muster is. The figures are
 # medians of N rounds (5) that alternate between the programs; peers that are not installed are
 # named as missing. --json prints the same for machines.
 source tools/dev/compile.sh
 
-BENCHES=(base codec discovery rpc startup)
+BENCHES=(base codec discovery rpc startup store)
 
 name='' options=()
 while [ $# -gt 0 ]; do
