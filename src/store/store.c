@@ -487,6 +487,8 @@ static void on_answers(void *owner) {
             continue;
         }
         if (request->change.result.error == -ENOTRECOVERABLE) { /* nothing is known of it */
+            if (request->watch)
+                request->watch->request = NULL;
             request->kind = HISTORY;
             request->watch = NULL;
             request->done = NULL;
