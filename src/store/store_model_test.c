@@ -18,7 +18,7 @@
 /* ---- the model ---- */
 
 typedef struct Entry {
-    int value; /* 0: there is none */
+    int64_t value; /* 0: there is none */
     int64_t created, modified, version, lease;
 } Entry;
 
@@ -58,7 +58,7 @@ typedef ARRAY(Event) Log;
 
 static void note(Log *log, const State *state, int key) {
     if (log)
-        *array_push(log) = (Event){state->revision, key, state->entries[key].value};
+        *array_push(log) = (Event){state->revision, key, (int)state->entries[key].value};
 }
 
 static void delete_key(State *state, int key, Log *log) {
