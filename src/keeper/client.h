@@ -107,7 +107,7 @@ void known_settle(Known *known);
 /* ---- keeper_client.c ---- */
 
 /* What is queued leaves at the end of this turn; a keeper is looked for where there is none. */
-void client_send(KeeperClient *client);
+void client_flush(KeeperClient *client);
 /* A request, to be filled in, and asked now or when there is a keeper. */
 Request *request_new(KeeperClient *client, WireType type);
 void request_ask(KeeperClient *client, Request *request);

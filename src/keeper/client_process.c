@@ -320,7 +320,7 @@ static int keeper_start(ProcessHost *host, const ProcessSpec *spec) {
     add_spec(&known->start, spec);
     if (client->state == THERE)
         send_start(known);
-    client_send(client);
+    client_flush(client);
     return 0;
 }
 
@@ -444,7 +444,7 @@ static void end_input(Known *known) {
     size_t frame = wire_begin(&client->channel.out, WIRE_END_INPUT, 0);
     wire_add_text(&client->channel.out, known->info.id);
     wire_end(&client->channel.out, frame);
-    client_send(client);
+    client_flush(client);
 }
 
 /* Writes what waits; waits for the process to read where the pipe is full. */

@@ -62,7 +62,7 @@ void request_ask(KeeperClient *client, Request *request) {
     wire_end(&request->frame, 0);
     if (client->state == THERE)
         request_send(client, request);
-    client_send(client);
+    client_flush(client);
 }
 
 /* They end without an answer: all, or those that were sent. What is asked meanwhile is not among
@@ -125,7 +125,7 @@ static void on_held(KeeperClient *client) {
         if (request->frame.len)
             request_send(client, request);
     }
-    client_send(client);
+    client_flush(client);
     tell_there(client);
     /* Whatever was said of output while nobody listened is said again. */
     LIST_EACH (&client->processes, link) {
@@ -266,13 +266,13 @@ static void lost(KeeperClient *client, int error) {
     if (error == -EBUSY || !was_there)
         fail_try(client, error);
     else
-        client_send(client);
+        client_flush(client);
 }
 
 static void on_channel(void *owner, unsigned events) {
     KeeperClient *client = owner;
     if (events & FD_WRITABLE)
-        client_send(client);
+        client_flush(client);
     if (!(events & FD_READABLE))
         return;
     int result = channel_receive(&client->channel, false);
@@ -300,7 +300,7 @@ static int join_watched(KeeperClient *client, int fd) {
     if (error)
         disconnect(client);
     else
-        client_send(client);
+        client_flush(client);
     return error;
 }
 
@@ -343,7 +343,7 @@ static void seek(KeeperClient *client) {
 }
 
 static void on_retry(Timer *timer) {
-    client_send(CONTAINER(timer, KeeperClient, retry));
+    client_flush(CONTAINER(timer, KeeperClient, retry));
 }
 
 static void flush(Task *task) {
@@ -361,7 +361,7 @@ static void flush(Task *task) {
         fd_watch_for(client->watch, left ? FD_READABLE | FD_WRITABLE : FD_READABLE);
 }
 
-void client_send(KeeperClient *client) {
+void client_flush(KeeperClient *client) {
     world_defer(client->world, &client->flush);
 }
 
@@ -485,7 +485,7 @@ void keeper_client_ready(ProcessHost *host) {
     if (client->state != THERE)
         return; /* it is told when there is one */
     wire_end(&client->channel.out, wire_begin(&client->channel.out, WIRE_READY, 0));
-    client_send(client);
+    client_flush(client);
 }
 
 static Listening *listening_of(KeeperClient *client, Span name) {
@@ -523,7 +523,7 @@ void keeper_client_leave_listener(ProcessHost *host, Span name, int fd) {
     if (client->state != THERE)
         return;
     add_listener(client, listening);
-    client_send(client);
+    client_flush(client);
 }
 
 typedef struct Leaving {
