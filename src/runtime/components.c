@@ -3,10 +3,12 @@
 #include "runtime/runtime_service.h"
 #include "services/logs/logs_component.h"
 #include "services/orchestrator/orchestrator_component.h"
+#include "services/topology/topology_component.h"
 
 const Component *const RUNTIME_COMPONENTS[] = {
     &RUNTIME_SERVICE_COMPONENT,
     &LOGS_COMPONENT,
     &ORCHESTRATOR_COMPONENT,
+    &TOPOLOGY_COMPONENT,
 };
 const size_t RUNTIME_COMPONENT_COUNT = sizeof RUNTIME_COMPONENTS / sizeof *RUNTIME_COMPONENTS;

@@ -283,17 +283,18 @@ Span instance_identity(const Instance *instance);
 extern const WatchOps TOPOLOGY_WATCH;
 
 /* A query, made ready to be asked often. */
-typedef struct Filter Filter;
+typedef struct GraphFilter GraphFilter;
 /* INVALID_ARGUMENT when the query is not one. */
-Status filter_new(Topology *topology, const RtTopologyQuery *query, Arena *arena, Filter **ret);
-void filter_free(Filter *filter);
-WatchMatch filter_node(const Filter *filter, const Node *node);
-WatchMatch filter_edge(const Filter *filter, const Edge *edge);
-WatchMatch filter_instance(const Filter *filter, const Instance *instance);
+Status graph_filter_new(Topology *topology, const RtTopologyQuery *query, Arena *arena,
+                        GraphFilter **ret);
+void graph_filter_free(GraphFilter *filter);
+WatchMatch graph_filter_node(const GraphFilter *filter, const Node *node);
+WatchMatch graph_filter_edge(const GraphFilter *filter, const Edge *edge);
+WatchMatch graph_filter_instance(const GraphFilter *filter, const Instance *instance);
 
 /* ---- query.c ---- */
 
-void topology_snapshot(Topology *topology, const Filter *filter, Arena *arena,
+void topology_snapshot(Topology *topology, const GraphFilter *filter, Arena *arena,
                        RtTopologySnapshot *ret);
 Status topology_edge(Topology *topology, const RtGetTopologyEdgeRequest *request, Arena *arena,
                      RtGetTopologyEdgeResponse *ret);

@@ -33,22 +33,22 @@ static int compare_instances(const void *a, const void *b) {
             qsort((array)->items, (array)->count, sizeof *(array)->items, compare);                \
     } while (0)
 
-void topology_snapshot(Topology *topology, const Filter *filter, Arena *arena,
+void topology_snapshot(Topology *topology, const GraphFilter *filter, Arena *arena,
                        RtTopologySnapshot *ret) {
     *ret = (RtTopologySnapshot){0};
     size_t at = 0;
     for (const Node *node; (node = map_next(&topology->nodes, &at));) {
-        if (filter_node(filter, node) != WATCH_IN)
+        if (graph_filter_node(filter, node) != WATCH_IN)
             continue;
         node_write(topology, node, arena, schema_append(&ret->nodes, arena));
         LIST_EACH (&node->out, link) {
             const Edge *edge = CONTAINER(link, Edge, of_source);
-            if (filter_edge(filter, edge) == WATCH_IN)
+            if (graph_filter_edge(filter, edge) == WATCH_IN)
                 edge_write(topology, edge, arena, schema_append(&ret->edges, arena));
         }
         LIST_EACH (&node->instances, link) {
             const Instance *instance = CONTAINER(link, Instance, of_node);
-            if (filter_instance(filter, instance) == WATCH_IN)
+            if (graph_filter_instance(filter, instance) == WATCH_IN)
                 instance_write(instance, arena, schema_append(&ret->instances, arena));
         }
     }

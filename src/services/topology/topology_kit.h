@@ -190,9 +190,9 @@ static inline void kit_stand_still(Kit *kit, Nanos time) {
 }
 
 static inline void viewer_watch(Kit *kit, Viewer *viewer, const RtTopologyQuery *query) {
-    Filter *filter;
+    GraphFilter *filter;
     Span key;
-    Status status = filter_new(kit->topology, query, &kit->arena, &filter);
+    Status status = graph_filter_new(kit->topology, query, &kit->arena, &filter);
     assert_int_equal(status.code, STATUS_OK);
     schema_encode(&RtTopologyQuery_type, query, 0, &kit->arena, &key);
     if (!viewer->known.key)
@@ -231,11 +231,11 @@ static inline void viewer_expect(const Viewer *viewer, uint8_t kind, Span a, Spa
 
 /* What it knows is what a snapshot says now. */
 static inline void viewer_check(Kit *kit, const Viewer *viewer, const RtTopologyQuery *query) {
-    Filter *filter;
+    GraphFilter *filter;
     RtTopologySnapshot now;
     Arena arena = {0};
     size_t matched = 0;
-    assert_int_equal(filter_new(kit->topology, query, &arena, &filter).code, STATUS_OK);
+    assert_int_equal(graph_filter_new(kit->topology, query, &arena, &filter).code, STATUS_OK);
     topology_snapshot(kit->topology, filter, &arena, &now);
     for (uint32_t i = 0; i < now.nodes.count; i++)
         viewer_expect(viewer, KIND_NODE, now.nodes.items[i].service_name, SPAN(""), 0,
@@ -247,7 +247,7 @@ static inline void viewer_check(Kit *kit, const Viewer *viewer, const RtTopology
         viewer_expect(viewer, KIND_INSTANCE, now.instances.items[i].service_id, SPAN(""), 0,
                       &now.instances.items[i], &matched);
     assert_int_equal(viewer->known.count, matched);
-    filter_free(filter);
+    graph_filter_free(filter);
     arena_done(&arena);
 }
 

@@ -156,8 +156,8 @@ static void report_end(Call *call) {
 
 static void get_message(Call *call, const void *query) {
     Topology *topology = topology_of_call(call);
-    Filter *filter;
-    Status status = filter_new(topology, query, call_arena(call), &filter);
+    GraphFilter *filter;
+    Status status = graph_filter_new(topology, query, call_arena(call), &filter);
     if (status.code != STATUS_OK) {
         call_finish(call, status);
         return;
@@ -167,7 +167,7 @@ static void get_message(Call *call, const void *query) {
     topology_snapshot(topology, filter, &arena, &snapshot);
     call_reply(call, &snapshot);
     arena_done(&arena);
-    filter_free(filter);
+    graph_filter_free(filter);
 }
 
 static void edge_message(Call *call, const void *request) {
@@ -204,13 +204,13 @@ static Span view_key(const RtTopologyQuery *query, Arena *arena) {
 static void watch_message(Call *call, const void *message) {
     Topology *topology = topology_of_call(call);
     const RtTopologyQuery *query = message;
-    Filter *filter;
+    GraphFilter *filter;
     if (query->has_min_interval_ms && query->min_interval_ms < INTERVAL_MIN_MS) {
         call_fail(call, STATUS_INVALID_ARGUMENT, "min_interval_ms is less than %d",
                   INTERVAL_MIN_MS);
         return;
     }
-    Status status = filter_new(topology, query, call_arena(call), &filter);
+    Status status = graph_filter_new(topology, query, call_arena(call), &filter);
     if (status.code != STATUS_OK) {
         call_finish(call, status);
         return;

@@ -12,7 +12,7 @@
 
 typedef ARRAY(uint64_t) Serials;
 
-struct Filter {
+struct GraphFilter {
     Arena arena; /* where the lists lie */
     Topology *topology;
     Span *names, *namespaces; /* ascending; NULL: all */
@@ -62,7 +62,7 @@ static bool bits_of(const int32_t *values, uint32_t count, uint32_t *ret) {
 /* ---- nearness ---- */
 
 /* All nodes at most `depth` edges away from the named ones, whichever way the edges point. */
-static void find_near(const Filter *filter, Serials *ret) {
+static void find_near(const GraphFilter *filter, Serials *ret) {
     Topology *topology = filter->topology;
     ARRAY(Node *) found = {0};
     topology->mark++;
@@ -96,8 +96,8 @@ static void find_near(const Filter *filter, Serials *ret) {
 }
 
 /* Whether other nodes are near now than were before. */
-static bool filter_moved(void *owner, void *at) {
-    Filter *filter = at;
+static bool graph_filter_moved(void *owner, void *at) {
+    GraphFilter *filter = at;
     uint64_t generation = filter->topology->generation;
     if (!filter->depth || filter->generation == generation)
         return false;
@@ -118,7 +118,8 @@ static Status too_many(Arena *arena, const char *field, int most) {
     return status_make(arena, STATUS_INVALID_ARGUMENT, "%s has more than %d entries", field, most);
 }
 
-Status filter_new(Topology *topology, const RtTopologyQuery *query, Arena *arena, Filter **ret) {
+Status graph_filter_new(Topology *topology, const RtTopologyQuery *query, Arena *arena,
+                        GraphFilter **ret) {
     if (query->service_names.count > NAMES_MAX)
         return too_many(arena, "service_names", NAMES_MAX);
     if (query->namespaces.count > VALUES_MAX)
@@ -132,7 +133,7 @@ Status filter_new(Topology *topology, const RtTopologyQuery *query, Arena *arena
         !bits_of(query->edge_kinds.items, query->edge_kinds.count, &kinds))
         return status_make(arena, STATUS_INVALID_ARGUMENT,
                            "languages, states or edge_kinds has a value that is not known");
-    Filter *filter = xcalloc(1, sizeof *filter);
+    GraphFilter *filter = xcalloc(1, sizeof *filter);
     filter->topology = topology;
     filter->names =
         sorted_copy(&filter->arena, query->service_names.items, query->service_names.count);
@@ -146,18 +147,18 @@ Status filter_new(Topology *topology, const RtTopologyQuery *query, Arena *arena
     /* EDGE_KIND_UNSPECIFIED means all. */
     filter->kinds = kinds & 1 ? 0 : kinds;
     filter->instances = query->include_instances;
-    filter_moved(NULL, filter);
+    graph_filter_moved(NULL, filter);
     *ret = filter;
     return status_ok();
 }
 
-void filter_free(Filter *filter) {
+void graph_filter_free(GraphFilter *filter) {
     array_done(&filter->near);
     arena_done(&filter->arena);
     free(filter);
 }
 
-static bool filter_names(const Filter *filter, const Node *node) {
+static bool graph_filter_names(const GraphFilter *filter, const Node *node) {
     if (filter->depth)
         return bsearch(&node->serial, filter->near.items, filter->near.count, sizeof node->serial,
                        compare_serials) != NULL;
@@ -168,8 +169,8 @@ static bool has_bit(uint32_t bits, uint64_t value) {
     return !bits || (value < 32 && bits >> value & 1);
 }
 
-WatchMatch filter_node(const Filter *filter, const Node *node) {
-    if (!filter_names(filter, node))
+WatchMatch graph_filter_node(const GraphFilter *filter, const Node *node) {
+    if (!graph_filter_names(filter, node))
         return WATCH_NEVER;
     if (!has_bit(filter->states, node->state))
         return WATCH_OUT;
@@ -188,14 +189,14 @@ static WatchMatch both(WatchMatch a, WatchMatch b) {
     return a < b ? a : b;
 }
 
-WatchMatch filter_edge(const Filter *filter, const Edge *edge) {
+WatchMatch graph_filter_edge(const GraphFilter *filter, const Edge *edge) {
     if (!has_bit(filter->kinds, edge->name.kind))
         return WATCH_NEVER;
-    return both(filter_node(filter, edge->source), filter_node(filter, edge->target));
+    return both(graph_filter_node(filter, edge->source), graph_filter_node(filter, edge->target));
 }
 
-WatchMatch filter_instance(const Filter *filter, const Instance *instance) {
-    return filter->instances ? filter_node(filter, instance->node) : WATCH_NEVER;
+WatchMatch graph_filter_instance(const GraphFilter *filter, const Instance *instance) {
+    return filter->instances ? graph_filter_node(filter, instance->node) : WATCH_NEVER;
 }
 
 /* ---- what watchers are told ---- */
@@ -215,11 +216,11 @@ static const Instance *instance_of(const WatchItem *item) {
 static WatchMatch match(void *owner, const void *filter, const WatchItem *item) {
     switch (item->kind) {
     case KIND_NODE:
-        return filter_node(filter, node_of(item));
+        return graph_filter_node(filter, node_of(item));
     case KIND_EDGE:
-        return filter_edge(filter, edge_of(item));
+        return graph_filter_edge(filter, edge_of(item));
     default:
-        return filter_instance(filter, instance_of(item));
+        return graph_filter_instance(filter, instance_of(item));
     }
 }
 
@@ -253,33 +254,33 @@ static RtTopologyEdgeKey edge_key_of(Span key) {
 
 /* A node that comes into what is asked for brings its edges and instances, which have not changed
  * themselves. */
-static void add_around(const Topology *topology, const Filter *filter, const Node *node,
+static void add_around(const Topology *topology, const GraphFilter *filter, const Node *node,
                        RtTopologyUpdate *update, Arena *arena) {
     LIST_EACH (&node->out, link) {
         const Edge *edge = CONTAINER(link, Edge, of_source);
-        if (filter_edge(filter, edge) == WATCH_IN)
+        if (graph_filter_edge(filter, edge) == WATCH_IN)
             edge_write(topology, edge, arena, schema_append(&update->edges, arena));
     }
     LIST_EACH (&node->in, link) {
         const Edge *edge = CONTAINER(link, Edge, of_target);
-        if (edge->source != node && filter_edge(filter, edge) == WATCH_IN)
+        if (edge->source != node && graph_filter_edge(filter, edge) == WATCH_IN)
             edge_write(topology, edge, arena, schema_append(&update->edges, arena));
     }
     LIST_EACH (&node->instances, link) {
         const Instance *instance = CONTAINER(link, Instance, of_node);
-        if (filter_instance(filter, instance) == WATCH_IN)
+        if (graph_filter_instance(filter, instance) == WATCH_IN)
             instance_write(instance, arena, schema_append(&update->instances, arena));
     }
 }
 
-static bool is_choosy(const Filter *filter) {
+static bool is_choosy(const GraphFilter *filter) {
     return filter->states || filter->namespaces || filter->languages;
 }
 
 static void add(void *owner, const void *at, const WatchItem *item, const WatchMoment *moment,
                 void *into, Arena *arena) {
     const Topology *topology = owner;
-    const Filter *filter = at;
+    const GraphFilter *filter = at;
     RtTopologyUpdate *update = into;
     if (item->kind == KIND_EDGE) {
         edge_write(topology, edge_of(item), arena, schema_append(&update->edges, arena));
@@ -304,7 +305,7 @@ static void gone(void *owner, const void *filter, uint8_t kind, Span key, void *
 }
 
 static bool asked_for(void *owner, const void *at, uint8_t kind, Span key) {
-    const Filter *filter = at;
+    const GraphFilter *filter = at;
     if (kind == KIND_INSTANCE)
         return filter->instances;
     bool all = !filter->names || filter->depth;
@@ -329,7 +330,7 @@ static void seal(void *owner, const void *filter, const WatchMoment *moment, voi
 }
 
 static void ops_filter_free(void *owner, void *filter) {
-    filter_free(filter);
+    graph_filter_free(filter);
 }
 
 const WatchOps TOPOLOGY_WATCH = {
@@ -341,6 +342,6 @@ const WatchOps TOPOLOGY_WATCH = {
     .gone = gone,
     .seal = seal,
     .asked_for = asked_for,
-    .moved = filter_moved,
+    .moved = graph_filter_moved,
     .filter_free = ops_filter_free,
 };
