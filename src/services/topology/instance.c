@@ -268,7 +268,7 @@ void instance_active(Topology *topology, Instance *instance) {
         set_state(topology, instance, judge(instance, instance->last_activity));
 }
 
-void instance_health(Topology *topology, Instance *instance, RtHealthState health, Span message) {
+void instance_judged(Topology *topology, Instance *instance, RtHealthState health, Span message) {
     if (instance->health == health && span_equal(span_of(instance->health_message), message))
         return;
     instance->health = (uint8_t)health;
@@ -519,7 +519,7 @@ static void take_health(Topology *topology, Instance *instance, const RtApplicat
     Node *node = instance->node;
     if (node->health_known)
         return;
-    instance_health(topology, instance, health->state, health->message);
+    instance_judged(topology, instance, health->state, health->message);
     if (node->health == instance->health)
         return;
     node->health = instance->health;

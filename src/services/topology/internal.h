@@ -222,7 +222,7 @@ Span instance_word(const Instance *instance, Word word);
 Span instance_id(const Instance *instance); /* service_id; empty when it has none */
 /* A completed call of it, or to it. */
 void instance_active(Topology *topology, Instance *instance);
-void instance_health(Topology *topology, Instance *instance, RtHealthState health, Span message);
+void instance_judged(Topology *topology, Instance *instance, RtHealthState health, Span message);
 void instance_describe(const Instance *instance, TopologyInstance *ret);
 void instance_remove(Topology *topology, Instance *instance, TopologyEnd end);
 

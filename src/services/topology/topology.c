@@ -183,7 +183,7 @@ void topology_set_health(Topology *topology, const RtHealthStatus *status) {
         const RtHealthStatus *of = &status->instances.items[i];
         Instance *instance = instance_find(topology, of->service_id);
         if (instance)
-            instance_health(topology, instance, of->state, of->message);
+            instance_judged(topology, instance, of->state, of->message);
     }
     Node *node = node_find(topology, status->service_name);
     if (node)
