@@ -151,13 +151,13 @@ static const Rule HEALTH[] = {
     {"enabled", NULL, RULE_BOOL, S(health.enabled), .fallback = "true",
      .about = "Whether slow or failing calls make the service DEGRADED"},
     {"latency", NULL, RULE_DURATION, S(health.latency), .least = 1, .most = DAY_MS,
-     .fallback = "1s", .about = "A 95th percentile of latency above this does"},
+     .fallback = "500ms", .about = "A 95th percentile of latency above this does"},
     {"error_rate", NULL, RULE_REAL, S(health.error_rate), .most = 1, .fallback = "0.05",
      .about = "A share of failing calls above this does"},
     {"minimum_calls", NULL, RULE_INTEGER, S(health.minimum_calls), .least = 1, .most = 1000000,
      .fallback = "20", .about = "Calls in the window, for either to count"},
     {"window", NULL, RULE_DURATION, S(health.window), .least = 1000, .most = DAY_MS,
-     .fallback = "30s", .about = "The time that is looked at"},
+     .fallback = "10s", .about = "For how long a limit has to be passed, and kept to heal"},
     {0},
 };
 static const RuleSet HEALTH_SET = {HEALTH, "enabled"};

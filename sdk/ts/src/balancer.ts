@@ -39,7 +39,8 @@ export class BalancedTransport implements Transport {
 
   close(): void {
     this.watch?.close();
-    this.keepOnly([]);
+    for (const connection of this.connections.values()) connection.close();
+    this.connections.clear();
   }
 
   private async choose(): Promise<Transport> {
@@ -65,8 +66,7 @@ export class BalancedTransport implements Transport {
     for (const [address, connection] of this.connections)
       if (!addresses.has(address)) {
         this.connections.delete(address);
-        if (instances.length === 0) connection.close();
-        else setTimeout(() => connection.close(), 10_000).unref();
+        setTimeout(() => connection.close(), 10_000).unref();
       }
   }
 }

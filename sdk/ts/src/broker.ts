@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { hostname } from "node:os";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
-import { Backoff, pause, type RuntimeConnection } from "./connection.js";
+import { Backoff, pause, type RuntimeConnection, wait } from "./connection.js";
 import { correlationId } from "./correlation.js";
 import type { TopologyReporter } from "./reporter.js";
 import { BalancingPolicy, type BrokerInstance, BrokerService } from "./gen/runtime/v1/broker_pb.js";
@@ -36,11 +36,15 @@ export interface Offer {
   defaultPolicy?: BalancingPolicy;
 }
 
+/** How calls end when the runtime is not there. */
+const AWAY = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Aborted, Code.Canceled, Code.Internal, Code.Unknown]);
+
 /** Finds services by name, and offers this one's. */
 export class Broker {
   private readonly client?: Client<typeof BrokerService>;
   private readonly offers: Array<{ offer: Offer; registrationId?: string }> = [];
   private readonly watches = new Set<ServiceWatch>();
+  private readonly found = new Map<string, BrokerInstance[]>();
 
   constructor(connection: RuntimeConnection | undefined, private readonly reporter: TopologyReporter) {
     this.client = connection?.client(BrokerService);
@@ -65,9 +69,13 @@ export class Broker {
     }
   }
 
-  /** The usable instances, the one to call first. Empty when there is none, or no runtime. */
+  /**
+   * The usable instances, the one to call first. Empty when there is none, or no runtime; while the
+   * runtime is away, those that were found last.
+   */
   async lookup(name: string, options: LookupOptions = {}): Promise<BrokerInstance[]> {
     if (!this.client) return [];
+    const key = `${name}/${options.role ?? ""}`;
     try {
       const { instances } = await this.client.lookupService(
         {
@@ -77,12 +85,14 @@ export class Broker {
           serviceId: this.reporter.serviceId ?? "",
           host: hostname(),
         },
-        { timeoutMs: 5000 },
+        { timeoutMs: 2000 },
       );
+      this.found.set(key, instances);
       return instances;
     } catch (error) {
-      const code = ConnectError.from(error).code;
-      if (code === Code.NotFound || code === Code.Unavailable || code === Code.DeadlineExceeded) return [];
+      const { code } = ConnectError.from(error);
+      if (code === Code.NotFound) return [];
+      if (AWAY.has(code)) return this.found.get(key) ?? [];
       throw error;
     }
   }
@@ -155,7 +165,7 @@ export class ServiceWatch extends EventEmitter<{ change: [BrokerInstance[]] }> {
       const over = new AbortController();
       const changed = () => this.instances.length > 0 && over.abort();
       this.on("change", changed);
-      await pause(timeoutMs, AbortSignal.any([over.signal, this.stopping.signal]));
+      await wait(timeoutMs, AbortSignal.any([over.signal, this.stopping.signal]));
       this.off("change", changed);
     }
     return this.next();

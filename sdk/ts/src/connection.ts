@@ -64,8 +64,13 @@ export class Backoff {
   }
 }
 
-/** Waits, without keeping the process alive; returns early when the signal aborts. */
+/** Waits in the background: the process may end meanwhile. Returns early when the signal aborts. */
 export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return wait(milliseconds, signal, true);
+}
+
+/** Waits while somebody awaits it: the process does not end. Returns early when the signal aborts. */
+export function wait(milliseconds: number, signal?: AbortSignal, background = false): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();
     const done = () => {
@@ -74,7 +79,7 @@ export function pause(milliseconds: number, signal?: AbortSignal): Promise<void>
       resolve();
     };
     const timer = setTimeout(done, milliseconds);
-    timer.unref();
+    if (background) timer.unref();
     signal?.addEventListener("abort", done, { once: true });
   });
 }

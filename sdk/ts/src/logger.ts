@@ -1,6 +1,6 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
-import { pause, type RuntimeConnection } from "./connection.js";
+import { pause, type RuntimeConnection, wait } from "./connection.js";
 import { correlationId } from "./correlation.js";
 import { type LogEntry, LogEntrySchema, LoggerService, LogLevel, LogStream } from "./gen/runtime/v1/logger_pb.js";
 
@@ -48,14 +48,17 @@ export class Logger {
       (level >= LogLevel.WARN ? console.error : console.log)(line, ...(attributes ? [attributes] : []));
       return;
     }
-    const now = Date.now();
+    // Finer than a millisecond, so that entries of several services sort as they happened.
+    const now = performance.timeOrigin + performance.now();
+    const millisecond = Math.floor(now);
     this.enqueue(
       create(LogEntrySchema, {
         serviceName: this.serviceName,
         instance: this.instance,
         level,
         message,
-        timestamp: BigInt(now),
+        timestamp: BigInt(millisecond),
+        nanoseconds: Math.floor((now - millisecond) * 1e6),
         correlationId: id,
         stream: LogStream.STRUCTURED,
         attributes,
@@ -67,7 +70,9 @@ export class Logger {
   async close(): Promise<void> {
     this.stopped = true;
     this.wake?.abort();
-    await Promise.race([this.sending, pause(2000)]);
+    const sent = new AbortController();
+    void this.sending?.then(() => sent.abort());
+    if (this.sending) await wait(2000, sent.signal);
   }
 
   private enqueue(entry: LogEntry): void {

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { create } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
 import { type Activity, ActivityBatches } from "./activity.js";
-import { Backoff, pause, RuntimeConnection } from "./connection.js";
+import { Backoff, pause, RuntimeConnection, wait } from "./connection.js";
 import { correlationId } from "./correlation.js";
 import { readEnvironment } from "./environment.js";
 import { SendQueue } from "./queue.js";
@@ -101,8 +101,9 @@ export class TopologyReporter {
     if (!this.connection || !this.serviceName) return false;
     this.running ??= this.run(this.connection.client(TopologyService));
     if (!this.handle) {
-      const registered = new Promise<void>((resolve) => this.waiters.push(resolve));
-      await Promise.race([registered, pause(timeoutMs, this.stopping.signal)]);
+      const over = new AbortController();
+      this.waiters.push(() => over.abort());
+      await wait(timeoutMs, AbortSignal.any([over.signal, this.stopping.signal]));
     }
     return this.handle !== undefined;
   }

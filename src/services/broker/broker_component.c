@@ -34,7 +34,7 @@ static int load(Context *context, Buf *reason) {
     binding->server = infrastructure->server;
     binding->topology = topology_of(context);
     binding->health = health_monitor_of(context);
-    binding->logs = context_get(context, "logs");
+    binding->logs = logs_of(context);
     binding->broker = broker_new(&(BrokerOptions){
         .seed = seed,
         .epoch = infrastructure->epoch,

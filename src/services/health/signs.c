@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "config/config.h"
 #include "runtime/v1/service.pb.h"
 #include "schema/codec.h"
 #include "services/health/binding.h"
@@ -177,6 +178,21 @@ static const EventHandler PROBE = {on_probe, on_missed};
 
 /* ---- rules ---- */
 
+/* Those of its configuration, else the usual ones. */
+static HealthRules rules_of(const HealthBinding *binding, Span service_name) {
+    const Config *config = binding->infrastructure->config;
+    const ServiceConfig *service = config ? config_service(config, service_name) : NULL;
+    if (!service)
+        return HEALTH_RULES;
+    const ConfigHealthRules *rules = &service->health;
+    return (HealthRules){
+        .p95_ms = rules->enabled ? (double)rules->latency / NANOS_PER_MILLI : 0,
+        .error_rate = rules->enabled ? rules->error_rate : 0,
+        .hold_ms = rules->window / NANOS_PER_MILLI,
+        .least_calls = rules->minimum_calls,
+    };
+}
+
 static void judge(HealthBinding *binding, Span service_name, const TopologyTraffic *from) {
     HealthTraffic traffic = {
         .seconds = from->seconds,
@@ -184,7 +200,7 @@ static void judge(HealthBinding *binding, Span service_name, const TopologyTraff
         .error_rate = from->error_rate,
         .p95_ms = from->p95_ms,
     };
-    HealthRules rules = HEALTH_RULES;
+    HealthRules rules = rules_of(binding, service_name);
     health_judge_traffic(binding->monitor, service_name, &rules, &traffic, health_now(binding));
 }
 
