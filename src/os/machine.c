@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/array.h"
@@ -201,9 +202,8 @@ static int machine_signal(const ProcessIdentity *identity, int signal) {
 
 static bool machine_port_is_free(uint16_t port) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     /* What is left of closed connections does not count. */
     bool result = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
                   bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
@@ -245,6 +245,21 @@ static size_t machine_ports(const int64_t *pids, size_t count, uint16_t *out, si
     return search.count;
 }
 
+static int machine_self(Nanos *ret_cpu, uint64_t *ret_memory_bytes) {
+    char text[256];
+    struct timespec cpu;
+    unsigned long long pages;
+    ssize_t len = read_file("/proc/self/statm", text, sizeof text - 1);
+    if (len < 0 || clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) < 0)
+        return len < 0 ? (int)len : -errno;
+    text[len] = 0;
+    if (sscanf(text, "%*u %llu", &pages) != 1)
+        return -EPROTO;
+    *ret_cpu = cpu.tv_sec * NANOS_PER_SECOND + cpu.tv_nsec;
+    *ret_memory_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return 0;
+}
+
 const Machine MACHINE = {
     .listener = machine_listener,
     .process = machine_process,
@@ -252,6 +267,7 @@ const Machine MACHINE = {
     .lives = machine_lives,
     .signal = machine_signal,
     .ports = machine_ports,
+    .self = machine_self,
 };
 
 Span machine_variable(const MachineProcess *process, Span name) {

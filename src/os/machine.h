@@ -36,6 +36,8 @@ typedef struct Machine {
     int (*signal)(const ProcessIdentity *identity, int signal);
     /* The ports that the processes of a tree listen on, ascending, up to `room`; their number. */
     size_t (*ports)(const int64_t *pids, size_t count, uint16_t *out, size_t room);
+    /* What we use ourselves: processor time so far, resident memory. */
+    int (*self)(Nanos *ret_cpu, uint64_t *ret_memory_bytes);
 } Machine;
 
 extern const Machine MACHINE;

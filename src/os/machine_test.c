@@ -72,11 +72,19 @@ static void finds_variables(void **state) {
     free(process);
 }
 
+static void knows_what_we_use(void **state) {
+    Nanos cpu = 0;
+    uint64_t memory = 0;
+    assert_int_equal(MACHINE.self(&cpu, &memory), 0);
+    assert_true(cpu > 0 && memory > 65536);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_who_listens),
         cmocka_unit_test(signals_reach_only_who_is_meant),
         cmocka_unit_test(finds_variables),
+        cmocka_unit_test(knows_what_we_use),
     };
     return cmocka_run_group_tests_name("machine", tests, NULL, NULL);
 }

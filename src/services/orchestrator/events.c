@@ -5,6 +5,18 @@
 #include "schema/codec.h"
 #include "services/orchestrator/internal.h"
 
+void put_duration(Buf *out, Nanos duration) {
+    int64_t ms = duration / NANOS_PER_MILLI, seconds = duration / NANOS_PER_SECOND;
+    if (ms < 1000)
+        buf_printf(out, "%lld ms", (long long)ms);
+    else if (seconds < 60)
+        buf_printf(out, "%.3g s", (double)ms / 1000);
+    else if (seconds < 3600)
+        buf_printf(out, "%lld min %lld s", (long long)seconds / 60, (long long)seconds % 60);
+    else
+        buf_printf(out, "%lld h %lld min", (long long)seconds / 3600, (long long)seconds / 60 % 60);
+}
+
 static void publish(Orchestrator *orchestrator, const char *prefix, Span name,
                     const RtServiceEvent *event) {
     Arena arena = {0};
@@ -70,9 +82,10 @@ void instance_event_exited(Instance *instance, Span how) {
     const Ending *ending = &instance->ending;
     Buf text = {0};
     buf_add(&text, how);
-    if (instance->again && instance->pause)
-        buf_printf(&text, "; next attempt in %.3g s",
-                   (double)instance->pause / (double)NANOS_PER_SECOND);
+    if (instance->again && instance->pause) {
+        buf_add_literal(&text, "; next attempt in ");
+        put_duration(&text, instance->pause);
+    }
     RtServiceEvent event = event_of(instance, RT_SERVICE_EVENT_TYPE_EXITED, buf_span(&text));
     event.has_exit_code = ending->known && !ending->signal;
     event.exit_code = event.has_exit_code ? ending->code : 0;

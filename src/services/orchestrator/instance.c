@@ -32,7 +32,6 @@ static void become_ready(Instance *instance) {
     instance->ready_now = now_of(instance);
     instance->ready_wall = wall_of(instance);
     instance->was_ready = true;
-    instance->attempts = 0;
     backoff_ready(&instance->backoff);
     if (!instance->life)
         return;
@@ -50,9 +49,11 @@ static void say_healthy(Instance *instance) {
 static void say_backing_off(Instance *instance) {
     if (!instance->pause)
         return;
-    double seconds = (double)instance->pause / (double)NANOS_PER_SECOND;
-    instance_event(instance, RT_SERVICE_EVENT_TYPE_BACKING_OFF, "next attempt in %.3g s: %.*s",
-                   seconds, SPAN_ARGS(buf_span(&instance->error)));
+    Buf pause = {0};
+    put_duration(&pause, instance->pause);
+    instance_event(instance, RT_SERVICE_EVENT_TYPE_BACKING_OFF, "next attempt in %.*s: %.*s",
+                   SPAN_ARGS(buf_span(&pause)), SPAN_ARGS(buf_span(&instance->error)));
+    buf_done(&pause);
 }
 
 static void say_waiting(Instance *instance) {
@@ -290,6 +291,8 @@ static void decide(Instance *instance, bool well) {
     world_random(instance->service->orchestrator->world, &random, sizeof random);
     Nanos up = instance->ready_now ? now_of(instance) - instance->ready_now : 0;
     instance->pause = 0;
+    if (instance->was_ready)
+        instance->attempts = 0;
     if (!instance->wanted) {
         instance->again = false;
     } else if (instance->renewing && !instance->renew_counts) {
@@ -314,7 +317,8 @@ static void describe_ending(const Ending *ending, Nanos lived, Buf *out) {
         buf_printf(out, "ended by signal %d (%s)", ending->signal, strsignal(ending->signal));
     else
         buf_printf(out, "exited with code %d", ending->code);
-    buf_printf(out, " after %.3g s", (double)lived / (double)NANOS_PER_SECOND);
+    buf_add_literal(out, " after ");
+    put_duration(out, lived);
 }
 
 void instance_exited(Instance *instance, const Ending *ending, Nanos lived) {

@@ -203,11 +203,13 @@ struct Orchestrator {
     uint64_t helper_count;
     Nanos configured_at, started_at; /* world_wall */
     bool stopping;
+    bool knows;       /* what earlier lives of the runtime left has been read */
     uint32_t resumed; /* processes that went on over a restart of the runtime */
     void (*restored)(void *owner, int error);
     void *restored_owner;
     Timer resources_timer;
-    Nanos asked_at; /* when somebody last asked how things are */
+    Nanos looked_at, used_cpu; /* at the runtime's own usage: world_now, processor time by then */
+    Nanos asked_at;            /* when somebody last asked how things are */
     int64_t runtime_memory;
     double runtime_cpu;
 };
@@ -371,6 +373,8 @@ void instance_event(Instance *instance, RtServiceEventType type, const char *for
     __attribute__((format(printf, 3, 4)));
 void instance_event_exited(Instance *instance, Span how);
 void instance_publish_state(Instance *instance);
+/* "12 ms", "1.5 s", "3 min 20 s": for people. */
+void put_duration(Buf *out, Nanos duration);
 void service_event(Service *service, RtServiceEventType type, Span actor, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void orchestrator_event(Orchestrator *orchestrator, Span service, RtServiceEventType type,

@@ -61,6 +61,12 @@ static inline bool kit_all_free(uint16_t port) {
     return true;
 }
 
+static inline int kit_no_self(Nanos *ret_cpu, uint64_t *ret_memory_bytes) {
+    (void)ret_cpu;
+    (void)ret_memory_bytes;
+    return -2;
+}
+
 static inline void kit_on_restored(void *owner, int error) {
     assert_int_equal(error, 0);
     ((Kit *)owner)->done = true;
@@ -73,7 +79,7 @@ static inline void kit_run(Kit *kit, Nanos time) {
 /* A runtime's life begins, on the host that is there. */
 static inline void kit_begin(Kit *kit) {
     static const EventHandler HANDLER = {.event = kit_on_event};
-    static const Machine FREE = {.port_is_free = kit_all_free};
+    static const Machine FREE = {.port_is_free = kit_all_free, .self = kit_no_self};
     Subscription *subscription;
     kit->bus = event_bus_new(kit->world);
     kit->server = rpc_server_new(kit->world, &(RpcServerOptions){.http = HTTP_LIMITS});

@@ -153,12 +153,21 @@ static bool is_worth_another_try(const ProcessInfo *info) {
     }
 }
 
+static Span failed_thing(const ServiceConfig *config, ProcessStep step) {
+    if (step == PROCESS_STEP_CWD)
+        return config->working_dir;
+    bool program = step == PROCESS_STEP_EXEC && config->command.argv.count;
+    return program ? config->command.argv.items[0].text : (Span){0};
+}
+
 static void on_failed(Life *life, const ProcessInfo *info) {
     Instance *instance = life->instance;
     life->spawned = false;
     if (instance) {
         bool again = is_worth_another_try(info);
-        instance_fault(instance, "cannot be started: %s: %s", process_step_text(info->failed_step),
+        Span what = failed_thing(instance->service->config, info->failed_step);
+        instance_fault(instance, "cannot be started: %s%s%.*s: %s",
+                       process_step_text(info->failed_step), what.len ? " " : "", SPAN_ARGS(what),
                        strerror(-info->error));
         instance_not_started(instance, again);
         return;

@@ -52,10 +52,28 @@ static void look_at(Instance *instance, Nanos now, bool watched) {
     check_limit(instance);
 }
 
+/* The runtime's own. */
+static void look_at_self(Orchestrator *orchestrator, Nanos now) {
+    Nanos cpu;
+    uint64_t memory;
+    if (orchestrator->options.machine->self(&cpu, &memory) < 0)
+        return;
+    Nanos before = orchestrator->looked_at;
+    if (before && now > before)
+        orchestrator->runtime_cpu =
+            100.0 * (double)(cpu - orchestrator->used_cpu) / (double)(now - before);
+    orchestrator->runtime_memory = (int64_t)memory;
+    orchestrator->looked_at = now;
+    orchestrator->used_cpu = cpu;
+    watch_figures(orchestrator->watch, &orchestrator->item);
+}
+
 static void on_time(Timer *timer) {
     Orchestrator *orchestrator = CONTAINER(timer, Orchestrator, resources_timer);
     Nanos now = world_now(orchestrator->world);
     bool watched = is_watched(orchestrator, now), limited = false, running = false;
+    if (watched)
+        look_at_self(orchestrator, now);
     for (size_t s = 0; s < orchestrator->services.count; s++) {
         Service *service = orchestrator->services.items[s];
         for (size_t i = 0; i < service->instances.count; i++) {
@@ -64,7 +82,7 @@ static void on_time(Timer *timer) {
             look_at(service->instances.items[i], now, watched);
         }
     }
-    if (running)
+    if (running || watched)
         wheel_arm(world_wheel(orchestrator->world), timer,
                   now + (watched   ? WATCHED
                          : limited ? UNWATCHED

@@ -208,6 +208,11 @@ static void restore(Orchestrator *orchestrator) {
         take(orchestrator, info);
     for (size_t s = 0; s < orchestrator->services.count; s++)
         go_on(orchestrator->services.items[s]);
+    orchestrator->knows = true;
+    if (orchestrator->config)
+        orchestrator_event(orchestrator, (Span){0}, RT_SERVICE_EVENT_TYPE_RUNTIME_STARTED,
+                           "the runtime has started; %u processes have gone on without it",
+                           orchestrator->resumed);
     orchestrator_touch(orchestrator);
 }
 

@@ -138,6 +138,8 @@ static void drop_surplus(Service *service) {
 
 static void settle(Task *task) {
     Orchestrator *orchestrator = CONTAINER(task, Orchestrator, settle);
+    if (!orchestrator->knows)
+        return; /* how things stood before the runtime restarted; else that would be overwritten */
     for (size_t s = 0; s < orchestrator->services.count; s++)
         refresh(orchestrator->services.items[s]);
     for (size_t s = 0; s < orchestrator->services.count; s++) {
