@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "config/parse.h"
 #include "config/reader.h"
 #include "os/address.h"
 
@@ -15,10 +14,6 @@ typedef struct Check {
 
 static Span service_name(const void *item) {
     return ((const ServiceConfig *)item)->name;
-}
-
-static Span nth_service(const void *owner, size_t index) {
-    return ((const ServiceConfig *)owner)[index].name;
 }
 
 /* The entry of a field, for its place; that of the service where it is not written. */
@@ -44,11 +39,10 @@ static bool resolve_dependency(Check *check, const ServiceConfig *service,
     if (!other) {
         reader_error(reader, dependency->place, "there is no service '%.*s'",
                      SPAN_ARGS(shown(dependency->service)));
-        int64_t nearest =
-            parse_nearest(dependency->service, nth_service, check->services, check->count);
-        if (nearest >= 0)
-            reader_suggest(reader, "did you mean `%.*s`?",
-                           SPAN_ARGS(check->services[nearest].name));
+        Nearest nearest = nearest_to(dependency->service);
+        for (size_t i = 0; i < check->count; i++)
+            nearest_consider(&nearest, check->services[i].name);
+        reader_suggest_name(reader, &nearest);
         return false;
     }
     if (other == service) {

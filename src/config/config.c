@@ -9,7 +9,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/memory.h"
-#include "config/parse.h"
+#include "base/nearest.h"
 #include "config/reader.h"
 #include "schema/codec.h"
 
@@ -51,14 +51,11 @@ const ServiceConfig *config_service(const Config *config, Span name) {
     return map_get(&box_of(config)->by_name, name);
 }
 
-static Span nth_service(const void *owner, size_t index) {
-    return ((const ServiceConfig *)owner)[index].name;
-}
-
 Span config_nearest(const Config *config, Span name) {
-    int64_t nearest =
-        parse_nearest(name, nth_service, config->services.items, config->services.count);
-    return nearest < 0 ? (Span){0} : config->services.items[nearest].name;
+    Nearest nearest = nearest_to(name);
+    for (size_t i = 0; i < config->services.count; i++)
+        nearest_consider(&nearest, config->services.items[i].name);
+    return nearest.best;
 }
 
 int config_fill(const ConfigText *text, ConfigLookup *lookup, void *owner, Buf *out) {

@@ -26,7 +26,3 @@ size_t format_signal(char *out, int32_t number);
  * @daily, @midnight, @weekly, @monthly, @yearly, @annually. NULL, or what is wrong with it, in a
  * text of its own. */
 const char *parse_cron(Span text, ConfigCron *ret);
-
-/* The candidate nearest to a mistyped word, among `count` of them; -1 when none is near. */
-typedef Span ParseCandidate(const void *owner, size_t index);
-int64_t parse_nearest(Span word, ParseCandidate *candidate, const void *owner, size_t count);

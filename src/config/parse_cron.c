@@ -42,8 +42,9 @@ static bool parse_point(const CronField *field, Span text, unsigned *ret) {
 
 /* "*", "5", "1-5", each perhaps with a step behind '/'. */
 static bool parse_range(const CronField *field, Span text, uint64_t *bits) {
+    const char *end = span_end(text);
     Span range = take_until(&text, '/');
-    bool stepped = text.len > 0;
+    bool stepped = span_end(range) < end;
     uint64_t step = 1;
     unsigned from = field->first, to = field->last;
     if ((stepped && (!parse_u64(text, &step) || !step)) || !range.len)
@@ -66,7 +67,7 @@ static bool parse_range(const CronField *field, Span text, uint64_t *bits) {
 
 static bool parse_field(const CronField *field, Span text, uint64_t *bits) {
     *bits = 0;
-    if (!text.len)
+    if (!text.len || text.ptr[text.len - 1] == ',')
         return false;
     while (text.len)
         if (!parse_range(field, take_until(&text, ','), bits))

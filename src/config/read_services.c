@@ -1,7 +1,6 @@
 /* Services, one by one: what they extend, their fields, and those fields that are made of
  * several. */
 #include "config/fields.h"
-#include "config/parse.h"
 #include "config/reader.h"
 
 #include "base/text.h"
@@ -13,10 +12,6 @@ void read_nothing(Reader *reader, const Rule *rule, const DocEntry *entry, void 
 
 static const DocNode *resolve(Reader *reader, RawService *raw);
 
-static Span raw_name(const void *owner, size_t index) {
-    return ((RawService *const *)owner)[index]->name;
-}
-
 static const DocNode *resolve_one(Reader *reader, const RawService *raw, const DocNode *item) {
     Span name;
     if (!reader_string(reader, item, &name))
@@ -25,10 +20,10 @@ static const DocNode *resolve_one(Reader *reader, const RawService *raw, const D
     if (!other) {
         reader_error(reader, item->place, "there is no service or template '%.*s'",
                      SPAN_ARGS(shown(name)));
-        int64_t nearest = parse_nearest(name, raw_name, reader->raw.items, reader->raw.count);
-        if (nearest >= 0)
-            reader_suggest(reader, "did you mean `%.*s`?",
-                           SPAN_ARGS(reader->raw.items[nearest]->name));
+        Nearest nearest = nearest_to(name);
+        for (size_t i = 0; i < reader->raw.count; i++)
+            nearest_consider(&nearest, reader->raw.items[i]->name);
+        reader_suggest_name(reader, &nearest);
         return NULL;
     }
     if (other == raw || other->resolving) {
@@ -224,10 +219,6 @@ static const ConfigPort *find_port(const ServiceConfig *service, Span name) {
     return NULL;
 }
 
-static Span port_of(const void *owner, size_t index) {
-    return ((const ConfigPort *)owner)[index].name;
-}
-
 /* A name of a port becomes `port_name`; a number stays. */
 static void resolve_check_port(Reader *reader, ServiceConfig *service, DocPlace place) {
     ConfigCheck *check = &service->health_check;
@@ -239,11 +230,10 @@ static void resolve_check_port(Reader *reader, ServiceConfig *service, DocPlace 
         if (!find_port(service, check->port.text)) {
             reader_error(reader, place, "the service has no port '%.*s'",
                          SPAN_ARGS(shown(check->port.text)));
-            int64_t nearest = parse_nearest(check->port.text, port_of, service->ports.items,
-                                            service->ports.count);
-            if (nearest >= 0)
-                reader_suggest(reader, "did you mean `%.*s`?",
-                               SPAN_ARGS(service->ports.items[nearest].name));
+            Nearest nearest = nearest_to(check->port.text);
+            for (size_t i = 0; i < service->ports.count; i++)
+                nearest_consider(&nearest, service->ports.items[i].name);
+            reader_suggest_name(reader, &nearest);
             return;
         }
         check->port_name = check->port.text;
@@ -290,8 +280,10 @@ static void complete_check(Reader *reader, ServiceConfig *service) {
         check->endpoint.text = SPAN("/");
     bool networked = check->type == CONFIG_CHECK_GRPC || check->type == CONFIG_CHECK_HTTP ||
                      check->type == CONFIG_CHECK_TCP;
-    if (networked)
-        resolve_check_port(reader, service, entry->place);
+    if (networked) {
+        const DocEntry *port = reader_field(&CHECK_RULES, entry->value, "port");
+        resolve_check_port(reader, service, port ? port->value->place : entry->place);
+    }
     if (networked && check->timeout > check->interval)
         reader_warn(reader, entry->place, "the timeout of the check is longer than its interval");
     reader_leave(reader, mark);

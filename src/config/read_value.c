@@ -9,25 +9,20 @@
 
 /* ---- from text ---- */
 
-static Span choice_name(const void *owner, size_t index) {
-    return span_of(((const Choice *)owner)[index].name);
-}
-
 static void wrong_choice(Reader *reader, const Rule *rule, Span text, DocPlace place) {
     Buf all = {.arena = reader->arena};
-    size_t count = 0;
-    for (const Choice *choice = rule->choices; choice->name; choice++, count++) {
+    Nearest nearest = nearest_to(text);
+    for (const Choice *choice = rule->choices; choice->name; choice++) {
+        nearest_consider(&nearest, span_of(choice->name));
         bool first_name = true;
         for (const Choice *other = rule->choices; other < choice; other++)
             first_name &= other->value != choice->value;
         if (first_name)
-            buf_printf(&all, "%s%s", count ? ", " : "", choice->name);
+            buf_printf(&all, "%s%s", all.len ? ", " : "", choice->name);
     }
     reader_error(reader, place, "'%.*s' is none of %.*s", SPAN_ARGS(shown(text)), (int)all.len,
                  all.ptr);
-    int64_t nearest = parse_nearest(text, choice_name, rule->choices, count);
-    if (nearest >= 0)
-        reader_suggest(reader, "did you mean `%s`?", rule->choices[nearest].name);
+    reader_suggest_name(reader, &nearest);
 }
 
 static void read_choice(Reader *reader, const Rule *rule, Span text, DocPlace place, void *base) {
@@ -75,7 +70,7 @@ static void read_duration(Reader *reader, const Rule *rule, Span text, DocPlace 
         good = true;
     }
     if (!good) {
-        bool number = parse_i64(text, &millis);
+        bool number = parse_i64(text, &millis) && millis > 0;
         reader_error(reader, place, "'%.*s' is no duration", SPAN_ARGS(shown(text)));
         if (number)
             reader_suggest(reader, "write the unit too: %.*ss, or %.*sms", SPAN_ARGS(shown(text)),

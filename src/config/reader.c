@@ -48,6 +48,11 @@ void reader_suggest(Reader *reader, const char *format, ...) {
     reader->problems.items[reader->problems.count - 1].suggestion = buf_span(&text);
 }
 
+void reader_suggest_name(Reader *reader, const Nearest *nearest) {
+    if (nearest->best.len)
+        reader_suggest(reader, "did you mean `%.*s`?", SPAN_ARGS(nearest->best));
+}
+
 size_t reader_enter(Reader *reader, Span key) {
     size_t mark = reader->path.len;
     if (mark)

@@ -4,6 +4,7 @@
 
 #include "base/array.h"
 #include "base/map.h"
+#include "base/nearest.h"
 #include "config/rules.h"
 
 /* Beyond these, files are refused. */
@@ -78,6 +79,9 @@ void reader_note(Reader *reader, DocPlace place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* What to do about the problem reported last. */
 void reader_suggest(Reader *reader, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* "did you mean …?", where a name is near. */
+void reader_suggest_name(Reader *reader, const Nearest *nearest);
 
 /* Enters a field; gives what reader_leave needs. */
 size_t reader_enter(Reader *reader, Span key);

@@ -2,8 +2,8 @@
 
 #include <signal.h>
 
+#include "base/nearest.h"
 #include "config/fields.h"
-#include "config/parse.h"
 
 #define DAY_MS (INT64_C(86400) * 1000)
 
@@ -106,7 +106,7 @@ static const Rule CHECK[] = {
      .about = "Not healthy within this, the attempt to start it has failed"},
     {0},
 };
-static const RuleSet CHECK_SET = {CHECK, "type"};
+const RuleSet CHECK_RULES = {CHECK, "type"};
 
 static const Choice READINESS[] = {
     {"simple", CONFIG_READY_AT_START}, {"notify", CONFIG_READY_NOTIFY}, {0}};
@@ -282,7 +282,7 @@ static const Rule SERVICE[] = {
     {"port_conflict", NULL, RULE_CHOICE, S(port_conflict), .choices = CONFLICTS, .fallback = "fail",
      .about =
          "A port is taken by a process that is not ours: fail and say whose it is, or kill it"},
-    {"health_check", NULL, RULE_SECTION, .section = &CHECK_SET,
+    {"health_check", NULL, RULE_SECTION, .section = &CHECK_RULES,
      .about = "How it is found out whether it works; a string is the `type`"},
     {"type", NULL, RULE_CHOICE, S(readiness), .run = true, .choices = READINESS,
      .fallback = "simple", .about = "`notify`: it says itself when it is ready, by sd_notify(3)"},
@@ -370,14 +370,9 @@ const Rule *rule_find(const RuleSet *set, Span key) {
     return NULL;
 }
 
-static Span rule_name(const void *owner, size_t index) {
-    return span_of(((const Rule *)owner)[index].name);
-}
-
 const char *rule_nearest(const RuleSet *set, Span key) {
-    size_t count = 0;
-    while (set->rules[count].name)
-        count++;
-    int64_t index = parse_nearest(key, rule_name, set->rules, count);
-    return index < 0 ? NULL : set->rules[index].name;
+    Nearest nearest = nearest_to(key);
+    for (const Rule *rule = set->rules; rule->name; rule++)
+        nearest_consider(&nearest, span_of(rule->name));
+    return nearest.best.ptr; /* a whole name */
 }

@@ -62,7 +62,7 @@ struct Rule {
     const char *about;           /* for the reference; ends without a point */
 };
 
-extern const RuleSet SERVICE_RULES, PROJECT_RULES;
+extern const RuleSet PROJECT_RULES, SERVICE_RULES, CHECK_RULES;
 
 /* The rule for a key, by name or alias; NULL when there is none. */
 const Rule *rule_find(const RuleSet *set, Span key);

@@ -28,10 +28,19 @@ static Span token_text(struct fy_token *token) {
     return span(text, text ? len : 0);
 }
 
+/* Of a text in quotes libfyaml marks what stands behind the quote. */
+static bool marks_behind_quote(Span text, size_t at) {
+    return at > 0 && at <= text.len && (text.ptr[at - 1] == '"' || text.ptr[at - 1] == '\'');
+}
+
 static DocPlace token_place(YamlDoc *doc, struct fy_token *token) {
     const struct fy_mark *mark = token ? fy_token_start_mark(token) : NULL;
-    return doc_place(doc->builder, mark ? (uint32_t)mark->line + 1 : 0,
-                     mark ? (uint32_t)mark->column + 1 : 0);
+    if (!mark)
+        return doc_place(doc->builder, 0, 0);
+    bool scalar = fy_token_get_type(token) == FYTT_SCALAR;
+    bool quoted = scalar && fy_token_scalar_style(token) != FYSS_PLAIN &&
+                  marks_behind_quote(doc->builder->text, mark->input_pos);
+    return doc_place(doc->builder, (uint32_t)mark->line + 1, (uint32_t)mark->column + !quoted);
 }
 
 /* ---- scalars ---- */
