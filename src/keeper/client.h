@@ -91,24 +91,24 @@ extern const ProcessHostOps KEEPER_OPS;
 Span known_key(const void *item);
 void known_free(Known *known);
 /* The frames of the keeper that tell of processes. */
-void on_process(KeeperClient *client, WireReader *reader, int *fds, unsigned fd_count);
-void on_failed(KeeperClient *client, WireReader *reader);
-void on_exited(KeeperClient *client, WireReader *reader);
-void on_output(KeeperClient *client, WireReader *reader);
-void on_notice(KeeperClient *client, WireReader *reader);
+void known_on_process(KeeperClient *client, WireReader *reader, int *fds, unsigned fd_count);
+void known_on_failed(KeeperClient *client, WireReader *reader);
+void known_on_exited(KeeperClient *client, WireReader *reader);
+void known_on_output(KeeperClient *client, WireReader *reader);
+void known_on_notice(KeeperClient *client, WireReader *reader);
 /* It could not be started; tells so, and frees it. */
-void fail_start(Known *known, ProcessStep step, int error);
+void known_fail(Known *known, ProcessStep step, int error);
 /* Adds the frames that a keeper needs: of a process that it may not know, of one to be started. */
-void add_handover(Known *known);
-void send_start(Known *known);
+void known_hand_over(Known *known);
+void known_start(Known *known);
 /* Sets right what the keeper has told, or has not. */
 void known_settle(Known *known);
 
 /* ---- keeper_client.c ---- */
 
 /* What is queued leaves at the end of this turn; a keeper is looked for where there is none. */
-void client_flush(KeeperClient *client);
+void keeper_client_send(KeeperClient *client);
 /* A request, to be filled in, and asked now or when there is a keeper. */
-Request *request_new(KeeperClient *client, WireType type);
-void request_ask(KeeperClient *client, Request *request);
-void client_free(ProcessHost *host);
+Request *keeper_request_new(KeeperClient *client, WireType type);
+void keeper_request_ask(KeeperClient *client, Request *request);
+void keeper_client_free(ProcessHost *host);

@@ -118,7 +118,7 @@ static void take_holds(Known *known, uint64_t held, int *fds, unsigned count) {
     }
 }
 
-void on_process(KeeperClient *client, WireReader *reader, int *fds, unsigned fd_count) {
+void known_on_process(KeeperClient *client, WireReader *reader, int *fds, unsigned fd_count) {
     WireProcess wire;
     wire_read_process(reader, &wire);
     if (reader->bad || !wire.id.len)
@@ -151,7 +151,7 @@ void on_process(KeeperClient *client, WireReader *reader, int *fds, unsigned fd_
     }
 }
 
-void fail_start(Known *known, ProcessStep step, int error) {
+void known_fail(Known *known, ProcessStep step, int error) {
     known->info.state = PROCESS_FAILED;
     known->info.failed_step = step;
     known->info.error = error;
@@ -159,15 +159,15 @@ void fail_start(Known *known, ProcessStep step, int error) {
     known_free(known);
 }
 
-void on_failed(KeeperClient *client, WireReader *reader) {
+void known_on_failed(KeeperClient *client, WireReader *reader) {
     Known *known = find(client, wire_text(reader));
     ProcessStep step = (ProcessStep)wire_number(reader);
     int error = (int)(int64_t)wire_number(reader);
     if (known && !reader->bad && known->info.state == PROCESS_STARTING)
-        fail_start(known, step, error);
+        known_fail(known, step, error);
 }
 
-void on_exited(KeeperClient *client, WireReader *reader) {
+void known_on_exited(KeeperClient *client, WireReader *reader) {
     Known *known = find(client, wire_text(reader));
     WireExit exit;
     wire_read_exit(reader, &exit);
@@ -178,14 +178,14 @@ void on_exited(KeeperClient *client, WireReader *reader) {
     TELL(client, exited, &known->info);
 }
 
-void on_output(KeeperClient *client, WireReader *reader) {
+void known_on_output(KeeperClient *client, WireReader *reader) {
     Known *known = find(client, wire_text(reader));
     uint64_t stream = wire_number(reader);
     if (known && !reader->bad && stream < PROCESS_STREAMS)
         TELL(client, output, &known->info, (ProcessStream)stream);
 }
 
-void on_notice(KeeperClient *client, WireReader *reader) {
+void known_on_notice(KeeperClient *client, WireReader *reader) {
     Known *known = find(client, wire_text(reader));
     WireNotice notice;
     wire_read_notice(reader, &notice);
@@ -197,14 +197,14 @@ void on_notice(KeeperClient *client, WireReader *reader) {
 
 /* ---- what the keeper is told ---- */
 
-void send_start(Known *known) {
+void known_start(Known *known) {
     Channel *channel = &known->client->channel;
     channel_attach(channel, known->start_fds.items, (unsigned)known->start_fds.count);
     buf_add(&channel->out, buf_span(&known->start));
     known->start_sent = true;
 }
 
-void add_handover(Known *known) {
+void known_hand_over(Known *known) {
     const ProcessInfo *info = &known->info;
     Channel *channel = &known->client->channel;
     WireProcess wire = {
@@ -246,7 +246,7 @@ static void ask_release(Known *known);
 void known_settle(Known *known) {
     KeeperClient *client = known->client;
     if (known->info.state == PROCESS_STARTING && !known->start_sent) {
-        send_start(known);
+        known_start(known);
     } else if (known->info.state == PROCESS_RUNNING && !known->seen) {
         WireExit exit = {.at = world_wall(client->world)};
         take_exit(&known->info, &exit);
@@ -319,8 +319,8 @@ static int keeper_start(ProcessHost *host, const ProcessSpec *spec) {
     }
     add_spec(&known->start, spec);
     if (client->state == THERE)
-        send_start(known);
-    client_flush(client);
+        known_start(known);
+    keeper_client_send(client);
     return 0;
 }
 
@@ -329,13 +329,13 @@ static int keeper_signal(ProcessHost *host, Span id, int signal, ProcessScope sc
     KeeperClient *client = client_of(host);
     if (!find(client, id))
         return -ENOENT;
-    Request *request = request_new(client, WIRE_SIGNAL);
+    Request *request = keeper_request_new(client, WIRE_SIGNAL);
     wire_add_text(&request->frame, id);
     wire_add_number(&request->frame, (uint64_t)signal);
     wire_add_number(&request->frame, scope);
     request->done = done;
     request->owner = owner;
-    request_ask(client, request);
+    keeper_request_ask(client, request);
     return 0;
 }
 
@@ -444,7 +444,7 @@ static void end_input(Known *known) {
     size_t frame = wire_begin(&client->channel.out, WIRE_END_INPUT, 0);
     wire_add_text(&client->channel.out, known->info.id);
     wire_end(&client->channel.out, frame);
-    client_flush(client);
+    keeper_client_send(client);
 }
 
 /* Writes what waits; waits for the process to read where the pipe is full. */
@@ -537,11 +537,11 @@ static void on_released(void *owner, int result) {
 }
 
 static void ask_release(Known *known) {
-    Request *request = request_new(known->client, WIRE_RELEASE);
+    Request *request = keeper_request_new(known->client, WIRE_RELEASE);
     wire_add_text(&request->frame, known->info.id);
     request->done = on_released;
     request->owner = known;
-    request_ask(known->client, request);
+    keeper_request_ask(known->client, request);
 }
 
 static int keeper_release(ProcessHost *host, Span id) {
@@ -557,7 +557,7 @@ static int keeper_release(ProcessHost *host, Span id) {
 }
 
 const ProcessHostOps KEEPER_OPS = {
-    .free = client_free,
+    .free = keeper_client_free,
     .next = keeper_next,
     .find = keeper_find,
     .start = keeper_start,

@@ -310,6 +310,13 @@ static void on_runtime(Incoming *in) {
     free(runtime.env.items);
 }
 
+static void drop_listeners(Keeper *keeper) {
+    for (Link *link; (link = list_pop_front(&keeper->held));) {
+        close(CONTAINER(link, Held, link)->fd);
+        free(CONTAINER(link, Held, link));
+    }
+}
+
 static void on_leave(Incoming *in) {
     Connection *connection = in->connection;
     Keeper *keeper = connection->keeper;
@@ -318,8 +325,10 @@ static void on_leave(Incoming *in) {
     Nanos grace = (Nanos)wire_number(&in->reader);
     if (in->reader.bad || grace < 0)
         grace = 0;
-    if (connection->role == WIRE_RUNTIME_ROLE)
+    if (connection->role == WIRE_RUNTIME_ROLE) {
         keeper->runtime.left = true;
+        drop_listeners(keeper); /* whoever connects would wait for nobody */
+    }
     if (end)
         keeper_end_all(keeper, grace);
     done(connection, sequence, 0);

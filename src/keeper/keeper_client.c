@@ -44,7 +44,7 @@ static void on_done(KeeperClient *client, WireReader *reader) {
     }
 }
 
-Request *request_new(KeeperClient *client, WireType type) {
+Request *keeper_request_new(KeeperClient *client, WireType type) {
     Request *request = xcalloc(1, sizeof *request);
     request->sequence = ++client->sequence;
     wire_begin(&request->frame, type, 0);
@@ -58,11 +58,11 @@ static void request_send(KeeperClient *client, Request *request) {
     buf_done(&request->frame);
 }
 
-void request_ask(KeeperClient *client, Request *request) {
+void keeper_request_ask(KeeperClient *client, Request *request) {
     wire_end(&request->frame, 0);
     if (client->state == THERE)
         request_send(client, request);
-    client_flush(client);
+    keeper_client_send(client);
 }
 
 /* They end without an answer: all, or those that were sent. What is asked meanwhile is not among
@@ -125,7 +125,7 @@ static void on_held(KeeperClient *client) {
         if (request->frame.len)
             request_send(client, request);
     }
-    client_flush(client);
+    keeper_client_send(client);
     tell_there(client);
     /* Whatever was said of output while nobody listened is said again. */
     LIST_EACH (&client->processes, link) {
@@ -154,19 +154,19 @@ static int on_frame(KeeperClient *client, const WireFrame *frame, int *fds) {
         buf_add(&client->report, wire_text(&reader));
         error = error < 0 ? error : -EPROTO;
     } else if (frame->type == WIRE_PROCESS) {
-        on_process(client, &reader, fds, frame->fds);
+        known_on_process(client, &reader, fds, frame->fds);
     } else if (frame->type == WIRE_HELD) {
         on_held(client);
     } else if (frame->type == WIRE_LISTENER) {
         on_listener(client, &reader, fds, frame->fds);
     } else if (frame->type == WIRE_FAILED) {
-        on_failed(client, &reader);
+        known_on_failed(client, &reader);
     } else if (frame->type == WIRE_EXITED) {
-        on_exited(client, &reader);
+        known_on_exited(client, &reader);
     } else if (frame->type == WIRE_OUTPUT) {
-        on_output(client, &reader);
+        known_on_output(client, &reader);
     } else if (frame->type == WIRE_NOTICE) {
-        on_notice(client, &reader);
+        known_on_notice(client, &reader);
     } else if (frame->type == WIRE_DONE) {
         on_done(client, &reader);
     }
@@ -197,7 +197,7 @@ static void greet(KeeperClient *client) {
         known->seen = false;
         known->start_sent = false;
         if (known->info.state == PROCESS_RUNNING || known->info.state == PROCESS_EXITED)
-            add_handover(known);
+            known_hand_over(known);
     }
     if (client->ready)
         wire_end(out, wire_begin(out, WIRE_READY, 0));
@@ -234,7 +234,7 @@ static void give_up(KeeperClient *client, int error) {
     LIST_EACH (&client->processes, link) {
         Known *known = CONTAINER(link, Known, link);
         if (before && before-- && known->info.state == PROCESS_STARTING)
-            fail_start(known, PROCESS_STEP_KEEPER, error);
+            known_fail(known, PROCESS_STEP_KEEPER, error);
     }
     fail_requests(client, true, error);
     if (needs_keeper(client))
@@ -266,13 +266,13 @@ static void lost(KeeperClient *client, int error) {
     if (error == -EBUSY || !was_there)
         fail_try(client, error);
     else
-        client_flush(client);
+        keeper_client_send(client);
 }
 
 static void on_channel(void *owner, unsigned events) {
     KeeperClient *client = owner;
     if (events & FD_WRITABLE)
-        client_flush(client);
+        keeper_client_send(client);
     if (!(events & FD_READABLE))
         return;
     int result = channel_receive(&client->channel, false);
@@ -300,7 +300,7 @@ static int join_watched(KeeperClient *client, int fd) {
     if (error)
         disconnect(client);
     else
-        client_flush(client);
+        keeper_client_send(client);
     return error;
 }
 
@@ -343,7 +343,7 @@ static void seek(KeeperClient *client) {
 }
 
 static void on_retry(Timer *timer) {
-    client_flush(CONTAINER(timer, KeeperClient, retry));
+    keeper_client_send(CONTAINER(timer, KeeperClient, retry));
 }
 
 static void flush(Task *task) {
@@ -361,7 +361,7 @@ static void flush(Task *task) {
         fd_watch_for(client->watch, left ? FD_READABLE | FD_WRITABLE : FD_READABLE);
 }
 
-void client_flush(KeeperClient *client) {
+void keeper_client_send(KeeperClient *client) {
     world_defer(client->world, &client->flush);
 }
 
@@ -454,7 +454,7 @@ int keeper_client_new(World *world, const KeeperClientOptions *options, ProcessH
     return 0;
 }
 
-void client_free(ProcessHost *host) {
+void keeper_client_free(ProcessHost *host) {
     KeeperClient *client = client_of(host);
     world_undefer(&client->flush);
     wheel_cancel(world_wheel(client->world), &client->retry);
@@ -485,7 +485,7 @@ void keeper_client_ready(ProcessHost *host) {
     if (client->state != THERE)
         return; /* it is told when there is one */
     wire_end(&client->channel.out, wire_begin(&client->channel.out, WIRE_READY, 0));
-    client_flush(client);
+    keeper_client_send(client);
 }
 
 static Listening *listening_of(KeeperClient *client, Span name) {
@@ -523,7 +523,7 @@ void keeper_client_leave_listener(ProcessHost *host, Span name, int fd) {
     if (client->state != THERE)
         return;
     add_listener(client, listening);
-    client_flush(client);
+    keeper_client_send(client);
 }
 
 typedef struct Leaving {
@@ -544,10 +544,10 @@ void keeper_client_leave(ProcessHost *host, bool end, Nanos grace, void (*done)(
     Leaving *leaving = xmalloc(sizeof *leaving);
     *leaving = (Leaving){done, owner};
     client->leaving = true;
-    Request *request = request_new(client, WIRE_LEAVE);
+    Request *request = keeper_request_new(client, WIRE_LEAVE);
     wire_add_number(&request->frame, end);
     wire_add_number(&request->frame, (uint64_t)grace);
     request->done = on_left;
     request->owner = leaving;
-    request_ask(client, request);
+    keeper_request_ask(client, request);
 }

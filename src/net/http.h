@@ -152,6 +152,9 @@ HttpServer *http_server_new(World *world, const HttpLimits *limits,
 int http_server_listen(HttpServer *server, const Address *address, TlsContext *tls,
                        Address *ret_bound);
 int http_server_adopt(HttpServer *server, int listening_fd, TlsContext *tls, Address *ret_bound);
+/* The descriptor of the socket that it came to listen on last, for who keeps it open beyond us; it
+ * stays the server's. -1 in a simulation. */
+int http_server_last_listener(const HttpServer *server);
 /* Serves one stream that came from elsewhere (another thread's listener, a test's pair). */
 void http_server_serve(HttpServer *server, Stream *stream, TlsContext *tls);
 /* A connection whose first bytes are not HTTP is offered here before it is refused: true = taken

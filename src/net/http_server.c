@@ -233,6 +233,11 @@ int http_server_adopt(HttpServer *server, int listening_fd, TlsContext *tls, Add
     return door_opened(door, error, ret_bound);
 }
 
+int http_server_last_listener(const HttpServer *server) {
+    size_t count = server->doors.count;
+    return count ? listener_fd(server->doors.items[count - 1]->listener) : -1;
+}
+
 static void close_doors(HttpServer *server) {
     for (size_t i = 0; i < server->doors.count; i++)
         door_free(server->doors.items[i]);

@@ -1,6 +1,9 @@
 #include "runtime/listen.h"
 
 #include <errno.h>
+#include <unistd.h>
+
+#include "keeper/keeper_client.h"
 
 static void add_url(const Address *address, bool secure, Buf *urls) {
     char text[ADDRESS_MAX];
@@ -9,16 +12,29 @@ static void add_url(const Address *address, bool secure, Buf *urls) {
     buf_printf(urls, "%s%.*s\n", !web ? "" : secure ? "https://" : "http://", (int)len, text);
 }
 
-static int listen_one(HttpServer *server, const Address *wanted, TlsContext *tls, Buf *urls,
-                      Buf *reason) {
+/* On the socket that is there already, or on one of our own. */
+static int open_listener(HttpServer *server, ProcessHost *keeper, const Address *wanted, Span name,
+                         TlsContext *tls, Address *ret_bound) {
+    int left = keeper_client_take_listener(keeper, name);
+    if (left < 0)
+        return http_server_listen(server, wanted, tls, ret_bound);
+    int error = http_server_adopt(server, left, tls, ret_bound);
+    if (error < 0)
+        close(left);
+    return error;
+}
+
+static int listen_one(HttpServer *server, ProcessHost *keeper, const Address *wanted,
+                      TlsContext *tls, Buf *urls, Buf *reason) {
     Address bound;
-    int error = http_server_listen(server, wanted, tls, &bound);
+    char text[ADDRESS_MAX];
+    Span name = span(text, address_format(wanted, text, sizeof text));
+    int error = open_listener(server, keeper, wanted, name, tls, &bound);
     if (error == 0) {
+        keeper_client_leave_listener(keeper, name, http_server_last_listener(server));
         add_url(&bound, tls, urls);
         return 0;
     }
-    char text[ADDRESS_MAX];
-    address_format(wanted, text, sizeof text);
     if (error == -EADDRINUSE)
         buf_printf(reason,
                    "the address is in use: %s: stop what listens there, or choose another with "
@@ -29,12 +45,12 @@ static int listen_one(HttpServer *server, const Address *wanted, TlsContext *tls
     return error;
 }
 
-int listen_all(HttpServer *server, const Address *addresses, size_t count, TlsContext *tls,
-               Buf *ret_urls, Buf *reason) {
+int listen_all(HttpServer *server, ProcessHost *keeper, const Address *addresses, size_t count,
+               TlsContext *tls, Buf *ret_urls, Buf *reason) {
     for (size_t i = 0; i < count; i++) {
         const Address *wanted = &addresses[i];
-        int error =
-            listen_one(server, wanted, wanted->kind == ADDRESS_TCP ? tls : NULL, ret_urls, reason);
+        int error = listen_one(server, keeper, wanted, wanted->kind == ADDRESS_TCP ? tls : NULL,
+                               ret_urls, reason);
         if (error < 0)
             return error;
     }

@@ -10,12 +10,14 @@
 #include "base/memory.h"
 #include "core/entries.h"
 #include "core/event_bus.h"
+#include "keeper/keeper_client.h"
 #include "page/page.h"
 #include "rpc/health.h"
 #include "rpc/reflection.h"
 #include "runtime/components.h"
 #include "runtime/data.h"
 #include "runtime/listen.h"
+#include "runtime/self.h"
 #include "store/store.h"
 
 #define DRAIN_GRACE (10 * NANOS_PER_SECOND)
@@ -97,6 +99,26 @@ static int open_store(Runtime *runtime) {
     return error;
 }
 
+/* Processes are the keeper's. One that is there tells what it holds; else it is started with the
+ * first process. */
+static int open_keeper(Runtime *runtime) {
+    Infrastructure *infrastructure = &runtime->infrastructure;
+    KeeperClientOptions options = {.folder = infrastructure->data_folder};
+    Buf log = {0};
+    buf_printf(&log, "%s/runtime.log", infrastructure->data_folder);
+    int error = self_describe(buf_cstr(&log), &options.runtime);
+    if (error < 0) {
+        buf_printf(runtime->reason, "cannot tell how this program was started: %s",
+                   strerror(-error));
+    } else {
+        error = keeper_client_new(infrastructure->world, &options, &infrastructure->processes,
+                                  runtime->reason);
+        self_done(&options.runtime);
+    }
+    buf_done(&log);
+    return error;
+}
+
 static int start_tls(Runtime *runtime) {
     char why[256];
     if (!runtime->options->tls.cert_file)
@@ -123,8 +145,9 @@ static int open_server(Runtime *runtime) {
         runtime->access.required |= !address_is_loopback(&options->listen[i]);
     rpc_server_on_authorize(server, access_authorize, &runtime->access);
     http_server_hold(rpc_server_http(server), true);
-    int error = listen_all(rpc_server_http(server), options->listen, options->listen_count,
-                           runtime->tls, &runtime->urls, runtime->reason);
+    int error =
+        listen_all(rpc_server_http(server), runtime->infrastructure.processes, options->listen,
+                   options->listen_count, runtime->tls, &runtime->urls, runtime->reason);
     if (error < 0)
         return error;
     const char *end = memchr(runtime->urls.ptr, '\n', runtime->urls.len);
@@ -148,6 +171,8 @@ static int open_infrastructure(Runtime *runtime) {
     if (!error)
         error = open_store(runtime);
     if (!error)
+        error = open_keeper(runtime);
+    if (!error)
         error = open_server(runtime);
     return error;
 }
@@ -158,6 +183,7 @@ static void close_infrastructure(Runtime *runtime) {
     health_free(infrastructure->serving);
     if (infrastructure->store)
         store_close(infrastructure->store);
+    process_host_free(infrastructure->processes);
     event_bus_free(infrastructure->bus);
     entries_free(infrastructure->entries);
     tls_context_unref(runtime->tls);
@@ -175,10 +201,9 @@ static void on_drained(void *owner) {
     world_stop(runtime->infrastructure.world);
 }
 
-static void on_boot_stopped(void *owner, int error, Span reason) {
+/* The keeper knows that we mean to end, and does not start us again. */
+static void on_left(void *owner) {
     Runtime *runtime = owner;
-    if (error < 0)
-        log_error("not everything has stopped well", log_text("reason", reason));
     runtime->stopped = true;
     for (size_t i = 0; i < runtime->waiters.count; i++)
         runtime->waiters.items[i].stopped(runtime->waiters.items[i].owner);
@@ -186,6 +211,23 @@ static void on_boot_stopped(void *owner, int error, Span reason) {
     rpc_server_end_streams(
         server, (Status){.code = STATUS_UNAVAILABLE, .message = SPAN("the runtime ends")});
     http_server_drain(rpc_server_http(server), DRAIN_GRACE, on_drained, runtime);
+}
+
+static bool is_any_process_alive(ProcessHost *host) {
+    const ProcessInfo *info;
+    for (size_t at = 0; (info = process_next(host, &at));)
+        if (info->state != PROCESS_EXITED)
+            return true;
+    return false;
+}
+
+/* What still runs is the keeper's to keep; without anything it ends with us. */
+static void on_boot_stopped(void *owner, int error, Span reason) {
+    Runtime *runtime = owner;
+    if (error < 0)
+        log_error("not everything has stopped well", log_text("reason", reason));
+    ProcessHost *host = runtime->infrastructure.processes;
+    keeper_client_leave(host, !is_any_process_alive(host), 0, on_left, runtime);
 }
 
 void runtime_stop(Runtime *runtime, void (*stopped)(void *owner), void *owner) {
@@ -247,6 +289,7 @@ static void on_started(void *owner, int error, Span reason) {
         return;
     }
     http_server_hold(rpc_server_http(runtime->infrastructure.server), false);
+    keeper_client_ready(runtime->infrastructure.processes);
     runtime->options->ready(runtime->options->owner, buf_span(&runtime->urls));
 }
 
