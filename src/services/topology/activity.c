@@ -153,15 +153,25 @@ static void recent_add(Topology *topology, Edge *edge, const Method *method,
     topology->recent_count++;
 }
 
-void edge_rest(Topology *topology, Edge *edge) {
+static bool traffic_flows_or_rests(Topology *topology, Traffic *traffic) {
     uint32_t second = topology_second(topology);
-    Traffic *ends[] = {edge->traffic, edge->source->outgoing, edge->target->incoming};
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        if (!ends[i] || traffic_flows(ends[i], second))
-            continue;
-        traffic_settle(ends[i], &topology->calls, second);
-        traffic_rest(ends[i]);
-    }
+    if (!traffic || traffic_flows(traffic, second))
+        return traffic != NULL;
+    traffic_settle(traffic, &topology->calls, second);
+    traffic_rest(traffic);
+    return false;
+}
+
+bool node_flows(Topology *topology, Node *node) {
+    bool in = traffic_flows_or_rests(topology, node->incoming);
+    bool out = traffic_flows_or_rests(topology, node->outgoing);
+    return in || out;
+}
+
+void edge_rest(Topology *topology, Edge *edge) {
+    traffic_flows_or_rests(topology, edge->traffic);
+    node_flows(topology, edge->source);
+    node_flows(topology, edge->target);
     for (size_t i = 0; i < edge->methods.count; i++)
         traffic_rest(&edge->methods.items[i]->traffic);
 }

@@ -28,6 +28,19 @@ static NodeWords *words_new(const TopologySettings *settings) {
     return words;
 }
 
+static void on_node_timer(Timer *timer) {
+    Node *node = CONTAINER(timer, Node, timer);
+    node_figures(node->topology, node);
+    if (node_flows(node->topology, node))
+        topology_arm(node->topology, timer, topology_now(node->topology) + NANOS_PER_SECOND);
+}
+
+/* An edge of it goes, and with it what has its figures fall. */
+static void node_falls(Topology *topology, Node *node) {
+    if (!topology->ending && !timer_is_armed(&node->timer) && node_flows(topology, node))
+        topology_arm(topology, &node->timer, topology_now(topology) + NANOS_PER_SECOND);
+}
+
 Node *node_need(Topology *topology, Span name) {
     Node *node = node_find(topology, name);
     if (node || topology->nodes.count >= TOPOLOGY_NODES_MAX)
@@ -37,6 +50,7 @@ Node *node_need(Topology *topology, Span name) {
     node->name_len = name.len;
     node->topology = topology;
     node->serial = ++topology->serial;
+    node->timer.fire = on_node_timer;
     node->first_seen = node->changed_at = topology_wall_ms(topology);
     list_init(&node->instances);
     list_init(&node->out);
@@ -104,6 +118,7 @@ void node_free(Topology *topology, Node *node) {
         edge_free(topology, CONTAINER(node->out.next, Edge, of_source));
     while (!list_empty(&node->in))
         edge_free(topology, CONTAINER(node->in.next, Edge, of_target));
+    wheel_cancel(world_wheel(topology->world), &node->timer);
     traffic_free(topology, node->incoming);
     traffic_free(topology, node->outgoing);
     series_return(&topology->usages, &node->usage);
@@ -128,6 +143,7 @@ void node_left(Topology *topology, Node *node) {
         return;
     if (node->instance_count) {
         watch_changed(topology->watch, &node->watch);
+        connections_changed(topology, node);
         node_refresh(topology, node);
         return;
     }
@@ -166,6 +182,25 @@ Edge *edge_find(const Topology *topology, const Node *source, const Node *target
     return map_get(&topology->edges, span(&name, sizeof name));
 }
 
+void connections_changed(Topology *topology, Node *node) {
+    if (topology->ending)
+        return;
+    node_figures(topology, node);
+    Instance *first = CONTAINER(node->instances.next, Instance, of_node);
+    if (node->instance_count && node->instance_count <= 2 && watch_has(&first->watch))
+        watch_figures(topology->watch, &first->watch);
+}
+
+/* It became ACTIVE, or ceased to be. */
+static void count_active(Topology *topology, Edge *edge, int change) {
+    if (edge->name.kind != RT_EDGE_KIND_CALL)
+        return;
+    edge->source->active_edges += (uint32_t)change;
+    edge->target->active_edges += (uint32_t)change;
+    connections_changed(topology, edge->source);
+    connections_changed(topology, edge->target);
+}
+
 /* Every second while its calls are in the window, so that rates fall; then it becomes IDLE. */
 static void on_edge_timer(Timer *timer) {
     Edge *edge = CONTAINER(timer, Edge, timer);
@@ -180,8 +215,7 @@ static void on_edge_timer(Timer *timer) {
         topology_arm(topology, &edge->timer, idle);
     } else {
         edge->state = RT_CONNECTION_STATE_IDLE;
-        edge->source->active_edges -= edge->name.kind == RT_EDGE_KIND_CALL;
-        edge->target->active_edges -= edge->name.kind == RT_EDGE_KIND_CALL;
+        count_active(topology, edge, -1);
         edge_rest(topology, edge);
         watch_changed(topology->watch, &edge->watch);
         node_refresh(topology, edge->source);
@@ -224,8 +258,7 @@ void edge_active(Topology *topology, Edge *edge) {
         watch_figures(topology->watch, &edge->watch);
     } else {
         edge->state = RT_CONNECTION_STATE_ACTIVE;
-        edge->source->active_edges += edge->name.kind == RT_EDGE_KIND_CALL;
-        edge->target->active_edges += edge->name.kind == RT_EDGE_KIND_CALL;
+        count_active(topology, edge, 1);
         watch_changed(topology->watch, &edge->watch);
     }
     if (!timer_is_armed(&edge->timer) ||
@@ -238,19 +271,16 @@ void edge_active(Topology *topology, Edge *edge) {
 }
 
 static void edge_free(Topology *topology, Edge *edge) {
-    bool active = edge->state == RT_CONNECTION_STATE_ACTIVE && edge->name.kind == RT_EDGE_KIND_CALL;
-    edge->source->active_edges -= active;
-    edge->target->active_edges -= active;
+    if (edge->state == RT_CONNECTION_STATE_ACTIVE)
+        count_active(topology, edge, -1);
+    node_falls(topology, edge->source);
+    node_falls(topology, edge->target);
     edge->source->out_count--;
     wheel_cancel(world_wheel(topology->world), &edge->timer);
     watch_remove(topology->watch, &edge->watch);
     map_remove(&topology->edges, span(&edge->name, sizeof edge->name));
     list_remove(&edge->of_source);
     list_remove(&edge->of_target);
-    if (active && !topology->ending) {
-        node_figures(topology, edge->source);
-        node_figures(topology, edge->target);
-    }
     edge_forget_calls(topology, edge);
     traffic_free(topology, edge->traffic);
     free(edge);

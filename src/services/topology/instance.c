@@ -444,6 +444,7 @@ Status topology_register(Topology *topology, const RtRegisterServiceRequest *req
         watch_changed(topology->watch, &instance->watch);
     else
         watch_add(topology->watch, &instance->watch, KIND_INSTANCE);
+    connections_changed(topology, instance->node);
     tell_registered(topology, instance);
     set_state(topology, instance, judge(instance, instance->last_beat));
     arm(topology, instance);
@@ -570,6 +571,7 @@ void topology_process_started(Topology *topology, Span service_name, Span instan
         known = instance_new(topology, node, words_pack(words));
         known->registered_wall = topology_wall_ms(topology);
         watch_add(topology->watch, &known->watch, KIND_INSTANCE);
+        connections_changed(topology, node);
     }
     known->process = true;
     node->managed = true;

@@ -95,6 +95,7 @@ struct Node {
     uint32_t states[STATES]; /* instances in each */
     uint32_t instance_count, out_count, active_edges, usable;
     Nanos called; /* when a call to it was last completed; 0 = never */
+    Timer timer;  /* every second while calls of edges that are gone are in its windows */
     int64_t last_beat_wall, first_seen, changed_at;
     Traffic *incoming, *outgoing; /* NULL: no calls yet */
     Series *usage;
@@ -237,6 +238,8 @@ void node_refresh(Topology *topology, Node *node);
 static inline void node_figures(Topology *topology, Node *node) {
     watch_figures(topology->watch, &node->watch);
 }
+/* The number of its ACTIVE edges, which its only instance has too, or that of its instances. */
+void connections_changed(Topology *topology, Node *node);
 bool node_is_called(const Topology *topology, const Node *node);
 /* Its last instance has gone. */
 void node_left(Topology *topology, Node *node);
@@ -262,6 +265,8 @@ Node *node_called(Topology *topology, Span name);
 /* Takes reported calls over. False when it does not; `why` says so and what to do. */
 bool topology_activity(Topology *topology, const RtActivityEvent *event, Buf *why);
 
+/* Whether calls are in its windows; gives back what they took where there are none. */
+bool node_flows(Topology *topology, Node *node);
 /* Nothing was called for long: gives back what only busy edges need. */
 void edge_rest(Topology *topology, Edge *edge);
 void edge_forget_calls(Topology *topology, Edge *edge);

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/test.h"
 #include "os/simulation.h"
-#include "schema/codec.h"
+#include "schema/json.h"
 #include "services/topology/internal.h"
 
 typedef struct Kit {
@@ -224,8 +224,12 @@ static inline void viewer_expect(const Viewer *viewer, uint8_t kind, Span a, Spa
     const Known *known = map_get(&viewer->known, span(key, known_name(key, kind, a, b, third)));
     if (!known)
         fail_msg("%s is not known", key);
-    if (!schema_equal(known_type(kind), known->message, message))
-        fail_msg("%s is known otherwise", known->key);
+    if (!schema_equal(known_type(kind), known->message, message)) {
+        Buf is = {0}, ought = {0};
+        schema_json_encode(known_type(kind), known->message, NULL, &is, NULL);
+        schema_json_encode(known_type(kind), message, NULL, &ought, NULL);
+        fail_msg("%s is known as %s, and is %s", key, buf_cstr(&is), buf_cstr(&ought));
+    }
     ++*matched;
 }
 
