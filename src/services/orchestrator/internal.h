@@ -193,7 +193,9 @@ struct Orchestrator {
     Map children;              /* Child, by the process's id */
     Link lives;                /* Life */
     Link actions;              /* Action */
-    Link helpers;              /* Helper */
+    Link lines;                /* LineWatch of lines.c */
+    Subscription *registrations;
+    Link helpers; /* Helper */
     Journal *journal;
     History *history;
     Watch *watch;
@@ -313,6 +315,8 @@ void life_signal(Life *life, int signal, ProcessScope scope);
 size_t life_members(Life *life, ProcessMember *out, size_t room);
 /* By name, or the first; 0: none. */
 uint16_t life_port(const Life *life, Span name);
+/* Whose child it is; NULL for a helper's. */
+Instance *life_instance_of(const Child *child);
 void lives_abandon(Orchestrator *orchestrator);
 
 /* ---- launch.c, ports.c ---- */
@@ -361,6 +365,18 @@ void resources_stop(Orchestrator *orchestrator);
 
 void service_put(Service *service);
 void service_forget(Service *service);
+
+/* ---- lines.c, registrations.c ---- */
+
+/* A new life of it may print the lines that others wait for; that life is over. */
+void lines_begin(Instance *instance);
+void lines_end(Instance *instance);
+/* All of them: the plan is a new one. */
+void lines_again(Orchestrator *orchestrator);
+void lines_drop(Orchestrator *orchestrator);
+
+void registrations_begin(Orchestrator *orchestrator);
+void registrations_end(Orchestrator *orchestrator);
 
 /* ---- status.c, events.c ---- */
 

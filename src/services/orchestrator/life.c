@@ -96,6 +96,7 @@ static void on_drained(void *owner) {
 void life_leave(Life *life) {
     Instance *instance = life->instance;
     if (instance) {
+        lines_end(instance);
         instance->life = NULL;
         life->wants_tail =
             life->orchestrator->logs && life->running && !life->foreign && !instance->ended_well;
@@ -181,6 +182,8 @@ void life_adopt(Life *life, const ProcessInfo *info) {
     life->identity = info->identity;
     life->record.pid = (int32_t)info->identity.pid;
     capture(life, info);
+    if (life->instance)
+        lines_begin(life->instance);
 }
 
 static void on_started(Child *child, const ProcessInfo *info) {
@@ -251,6 +254,10 @@ static void on_notified(Child *child, const ProcessInfo *info) {
 }
 
 static const ChildOps OPS = {on_started, on_exited, on_output, on_notified};
+
+Instance *life_instance_of(const Child *child) {
+    return child->ops == &OPS ? CONTAINER(child, Life, child)->instance : NULL;
+}
 
 /* ---- what was not started by us ---- */
 
@@ -326,6 +333,7 @@ static Life *life_new_as(Instance *instance, int64_t run, Span id) {
     instance->run = run;
     instance->ended_well = instance->was_ready = false;
     instance->has_ending = false;
+    buf_clear(&instance->service_id);
     buf_clear(&instance->last_id);
     buf_add(&instance->last_id, id);
     list_push_back(&service->orchestrator->lives, &life->link);

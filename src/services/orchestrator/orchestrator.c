@@ -115,11 +115,13 @@ Orchestrator *orchestrator_new(const OrchestratorOptions *options) {
     list_init(&orchestrator->actions);
     list_init(&orchestrator->lives);
     list_init(&orchestrator->helpers);
+    list_init(&orchestrator->lines);
     orchestrator->journal = journal_new(world, options->store);
     orchestrator->history =
         history_new(world, options->store, orchestrator->journal, options->epoch);
     orchestrator->watch = watching_new(orchestrator);
     settle_init(orchestrator);
+    registrations_begin(orchestrator);
     add_services(orchestrator);
     if (orchestrator->host)
         process_handle(orchestrator->host, &PROCESSES, orchestrator);
@@ -135,6 +137,8 @@ void orchestrator_free(Orchestrator *orchestrator) {
         store_forget(orchestrator->options.store, orchestrator);
     actions_drop(orchestrator);
     resources_stop(orchestrator);
+    registrations_end(orchestrator);
+    lines_drop(orchestrator);
     for (size_t i = 0; i < orchestrator->services.count; i++)
         service_put(orchestrator->services.items[i]);
     lives_abandon(orchestrator);

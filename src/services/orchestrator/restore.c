@@ -167,7 +167,12 @@ static void take(Orchestrator *orchestrator, const ProcessInfo *info) {
         return;
     }
     instance->noted_run = instance->run;
+    Buf service_id = {0};
+    if (instance->run == label.run)
+        buf_add(&service_id, buf_span(&instance->service_id));
     Life *life = life_restore(instance, label.run, info);
+    buf_add(&instance->service_id, buf_span(&service_id));
+    buf_done(&service_id);
     life->run_hash = label.run_hash;
     launch_read_ports(label.ports, life);
     ports_remember(instance);

@@ -201,6 +201,7 @@ static void make_plan(Orchestrator *orchestrator) {
     }
     plan_done(&orchestrator->plan);
     orchestrator->plan = plan;
+    lines_again(orchestrator);
 }
 
 static int by_order(const void *a, const void *b) {
