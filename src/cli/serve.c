@@ -11,8 +11,6 @@
 #include "runtime/data.h"
 #include "runtime/runtime.h"
 
-#define DEFAULT_LISTEN "127.0.0.1:50051"
-
 static const char HELP[] =
     "Usage: muster serve [options]\n"
     "\n"
@@ -21,9 +19,12 @@ static const char HELP[] =
     "end\n"
     "(up to 10 seconds), a second one exits at once. SIGHUP reads the certificates again.\n"
     "\n"
+    "  -f, --file FILE        the project's file; repeatable, merged in order (default: no "
+    "project)\n"
     "  --listen ADDRESS       HOST:PORT or unix:PATH; repeatable; port 0 picks a free one\n"
-    "                         (default " DEFAULT_LISTEN ")\n"
-    "  --data DIR             where it keeps its token key and address (default .muster)\n"
+    "                         (default: the project's, else " RUNTIME_ADDRESS ")\n"
+    "  --data DIR             where it keeps its token key and address (default: the project's, "
+    "else .muster)\n"
     "  --tls-cert FILE        PEM certificate chain: TLS on the TCP listeners\n"
     "  --tls-key FILE         PEM private key\n"
     "  --tls-client-ca FILE   PEM certificates of who vouches for clients; each must bring one\n"
@@ -40,6 +41,7 @@ static const char HELP[] =
 
 typedef struct Serve {
     const char *data;
+    ARRAY(const char *) files;
     ARRAY(Address) listen;
     ARRAY(Span) hosts;
     ARRAY(Span) origins;
@@ -63,6 +65,7 @@ enum {
 
 static const struct option OPTIONS[] = {
     OPTION_HELP,
+    {"file", required_argument, NULL, 'f'},
     {"listen", required_argument, NULL, OPT_LISTEN},
     {"data", required_argument, NULL, OPT_DATA},
     {"tls-cert", required_argument, NULL, OPT_CERT},
@@ -78,6 +81,9 @@ static const struct option OPTIONS[] = {
 static int take_option(void *owner, int option, char *value) {
     Serve *serve = owner;
     switch (option) {
+    case 'f':
+        *array_push(&serve->files) = value;
+        return 0;
     case OPT_LISTEN:
         if (address_parse(span_of(value), array_push(&serve->listen)))
             return 0;
@@ -117,7 +123,7 @@ static int read_options(Serve *serve, int argc, char **argv) {
     OptionSet set = {
         .command = &COMMAND_SERVE,
         .options = OPTIONS,
-        .short_options = "",
+        .short_options = "f:",
         .take = take_option,
         .owner = serve,
     };
@@ -128,8 +134,6 @@ static int read_options(Serve *serve, int argc, char **argv) {
         return cli_usage(&COMMAND_SERVE, "--tls-cert and --tls-key go together");
     if (serve->tls.ca_file && !serve->tls.cert_file)
         return cli_usage(&COMMAND_SERVE, "--tls-client-ca needs --tls-cert and --tls-key");
-    if (!serve->listen.count)
-        address_parse(SPAN(DEFAULT_LISTEN), array_push(&serve->listen));
     return 0;
 }
 
@@ -147,6 +151,8 @@ static void announce(void *owner, Span urls) {
 
 static int serve(const Serve *options) {
     RuntimeOptions runtime = {
+        .files = options->files.items,
+        .file_count = options->files.count,
         .listen = options->listen.items,
         .listen_count = options->listen.count,
         .hosts = options->hosts.items,
@@ -170,10 +176,11 @@ static int serve(const Serve *options) {
 }
 
 static int run(int argc, char **argv) {
-    Serve options = {.data = DATA_FOLDER};
+    Serve options = {0};
     int result = read_options(&options, argc, argv);
     if (!result)
         result = serve(&options);
+    array_done(&options.files);
     array_done(&options.listen);
     array_done(&options.hosts);
     array_done(&options.origins);

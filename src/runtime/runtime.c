@@ -7,7 +7,7 @@
 
 #include "base/array.h"
 #include "base/log.h"
-#include "base/memory.h"
+#include "config/config.h"
 #include "core/entries.h"
 #include "core/event_bus.h"
 #include "keeper/keeper_client.h"
@@ -17,6 +17,7 @@
 #include "runtime/components.h"
 #include "runtime/data.h"
 #include "runtime/listen.h"
+#include "runtime/project.h"
 #include "runtime/self.h"
 #include "store/store.h"
 
@@ -32,6 +33,7 @@ struct Runtime {
     const RuntimeOptions *options;
     Infrastructure infrastructure;
     AccessPolicy access;
+    ARRAY(Address) listen;
     TlsContext *tls;
     Context *context;
     Boot *boot;
@@ -47,21 +49,41 @@ struct Runtime {
 
 /* ---- infrastructure ---- */
 
+/* Where to listen: what the options say comes first, then what the project's files say. */
+static void choose_addresses(Runtime *runtime) {
+    const RuntimeOptions *options = runtime->options;
+    const Config *config = runtime->infrastructure.config;
+    for (size_t i = 0; i < options->listen_count; i++)
+        *array_push(&runtime->listen) = options->listen[i];
+    for (size_t i = 0; config && !options->listen_count && i < config->listen.count; i++)
+        address_parse(config->listen.items[i], array_push(&runtime->listen));
+    if (!runtime->listen.count)
+        address_parse(SPAN(RUNTIME_ADDRESS), array_push(&runtime->listen));
+    for (size_t i = 0; i < runtime->listen.count; i++)
+        runtime->access.required |= !address_is_loopback(&runtime->listen.items[i]);
+}
+
 static int open_data_folder(Runtime *runtime) {
-    const char *folder = runtime->options->data_folder;
+    const Config *config = runtime->infrastructure.config;
+    Arena arena = {0};
+    const char *folder = runtime->options->data_folder ? runtime->options->data_folder
+                         : config                      ? arena_text(&arena, config->data)
+                                                       : DATA_FOLDER;
     int error = data_open(folder, &runtime->data_folder);
     if (error < 0) {
         buf_printf(runtime->reason,
                    "cannot make the data folder: %s: %s; name another with --data DIR", folder,
                    strerror(-error));
+        arena_done(&arena);
         return error;
     }
+    arena_done(&arena);
     runtime->infrastructure.data_folder = buf_cstr(&runtime->data_folder);
     error = data_key(runtime->infrastructure.data_folder, runtime->infrastructure.world,
                      &runtime->access);
     if (error < 0)
-        buf_printf(runtime->reason, "cannot keep the token key: %s/key: %s", folder,
-                   strerror(-error));
+        buf_printf(runtime->reason, "cannot keep the token key: %s/key: %s",
+                   runtime->infrastructure.data_folder, strerror(-error));
     return error;
 }
 
@@ -141,13 +163,11 @@ static int open_server(Runtime *runtime) {
     };
     RpcServer *server = rpc_server_new(runtime->infrastructure.world, &server_options);
     runtime->infrastructure.server = server;
-    for (size_t i = 0; i < options->listen_count; i++)
-        runtime->access.required |= !address_is_loopback(&options->listen[i]);
     rpc_server_on_authorize(server, access_authorize, &runtime->access);
     http_server_hold(rpc_server_http(server), true);
-    int error =
-        listen_all(rpc_server_http(server), runtime->infrastructure.processes, options->listen,
-                   options->listen_count, runtime->tls, &runtime->urls, runtime->reason);
+    int error = listen_all(rpc_server_http(server), runtime->infrastructure.processes,
+                           runtime->listen.items, runtime->listen.count, runtime->tls,
+                           &runtime->urls, runtime->reason);
     if (error < 0)
         return error;
     const char *end = memchr(runtime->urls.ptr, '\n', runtime->urls.len);
@@ -165,7 +185,14 @@ static int open_infrastructure(Runtime *runtime) {
     infrastructure->entries = entries_new();
     runtime->started_at = world_wall(infrastructure->world);
     infrastructure->epoch = runtime->started_at / NANOS_PER_MICRO;
-    int error = open_data_folder(runtime);
+    const RuntimeOptions *options = runtime->options;
+    int error = 0;
+    if (options->file_count)
+        error = project_read(options->files, options->file_count, options->data_folder, 1,
+                             &infrastructure->config, runtime->reason);
+    if (!error)
+        error = open_data_folder(runtime);
+    choose_addresses(runtime);
     if (!error)
         error = start_tls(runtime);
     if (!error)
@@ -188,7 +215,9 @@ static void close_infrastructure(Runtime *runtime) {
     entries_free(infrastructure->entries);
     tls_context_unref(runtime->tls);
     world_free(infrastructure->world);
+    config_unref(infrastructure->config);
     array_done(&runtime->waiters);
+    array_done(&runtime->listen);
     buf_done(&runtime->data_folder);
     buf_done(&runtime->urls);
     buf_done(&runtime->address);

@@ -8,15 +8,19 @@
 #include "net/tls.h"
 #include "os/address.h"
 
+#define RUNTIME_ADDRESS "127.0.0.1:50051"
+
 typedef struct RuntimeOptions {
-    const Address *listen; /* at least one; port 0 picks a free one */
+    const char *const *files; /* of the project, merged in their order; none: no project */
+    size_t file_count;
+    const Address *listen; /* port 0 picks a free one; none: the project's, else RUNTIME_ADDRESS */
     size_t listen_count;
     const Span *hosts; /* names that requests may carry, as RpcServerOptions has them */
     size_t host_count;
     const Span *origins;
     size_t origin_count;
-    TlsOptions tls; /* without cert_file: none */
-    const char *data_folder;
+    TlsOptions tls;          /* without cert_file: none */
+    const char *data_folder; /* NULL: the project's, else ".muster" */
     /* Calls are answered from now on; `urls` are where, a line each. */
     void (*ready)(void *owner, Span urls);
     void *owner;

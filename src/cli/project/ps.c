@@ -13,7 +13,7 @@ static const char HELP[] =
     "\n"
     "Shows the services of the running project: state, health, restarts, how long they run, what "
     "they\n"
-    "use, and what is wrong or waited for. muster status is the same.\n"
+    "use, and what is wrong or waited for. With --quiet, their names. muster status is the same.\n"
     "\n"
     "  -w, --watch            go on, and show what changes\n"
     "  -a, --all              a line for each instance, too\n" REMOTE_JSON_HELP REMOTE_HELP;
@@ -162,6 +162,14 @@ static void draw(const Ps *ps, Buf *out) {
 
 /* ---- once ---- */
 
+static void print_names(const Ps *ps) {
+    for (size_t i = 0; i < ps->services.items.count; i++) {
+        Span name = ps->services.items.items[i]->status->name;
+        if (is_wanted(ps, name))
+            printf("%.*s\n", SPAN_ARGS(name));
+    }
+}
+
 static void on_status(void *owner, const void *message) {
     Ps *ps = owner;
     service_list_set(&ps->services, message);
@@ -176,6 +184,10 @@ static void on_status(void *owner, const void *message) {
                 status.services.items[kept++] = status.services.items[i];
         status.services.count = (uint32_t)kept;
         remote_print_json(&RtOrchestratorStatus_type, &status, false);
+        return;
+    }
+    if (ps->remote.quiet) {
+        print_names(ps);
         return;
     }
     Buf out = {0};
