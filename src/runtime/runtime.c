@@ -19,6 +19,7 @@
 #include "runtime/listen.h"
 #include "runtime/project.h"
 #include "runtime/self.h"
+#include "services/orchestrator/orchestrator.h"
 #include "store/store.h"
 
 #define DRAIN_GRACE (10 * NANOS_PER_SECOND)
@@ -41,7 +42,8 @@ struct Runtime {
     Buf urls;        /* a line each */
     Buf address;     /* the first of them, as a C string */
     Nanos started_at;
-    bool stopping, stopped;
+    bool ready; /* everything has started */
+    bool stopping, services_stopped;
     ARRAY(Waiter) waiters;
     int error; /* why it ends … */
     Buf *reason;
@@ -233,7 +235,6 @@ static void on_drained(void *owner) {
 /* The keeper knows that we mean to end, and does not start us again. */
 static void on_left(void *owner) {
     Runtime *runtime = owner;
-    runtime->stopped = true;
     for (size_t i = 0; i < runtime->waiters.count; i++)
         runtime->waiters.items[i].stopped(runtime->waiters.items[i].owner);
     RpcServer *server = runtime->infrastructure.server;
@@ -259,13 +260,25 @@ static void on_boot_stopped(void *owner, int error, Span reason) {
     keeper_client_leave(host, !is_any_process_alive(host), 0, on_left, runtime);
 }
 
-void runtime_stop(Runtime *runtime, void (*stopped)(void *owner), void *owner) {
+static void on_services_stopped(void *owner) {
+    Runtime *runtime = owner;
+    if (runtime->services_stopped) /* we may have asked twice */
+        return;
+    runtime->services_stopped = true;
+    boot_stop(runtime->boot, on_boot_stopped, runtime);
+}
+
+void runtime_stop(Runtime *runtime, bool force, void (*stopped)(void *owner), void *owner) {
     if (stopped)
         *array_push(&runtime->waiters) = (Waiter){stopped, owner};
-    if (runtime->stopping)
+    if (runtime->services_stopped || (runtime->stopping && !force))
         return;
     runtime->stopping = true;
-    boot_stop(runtime->boot, on_boot_stopped, runtime);
+    if (runtime->ready)
+        orchestrator_stop_all(orchestrator_of(runtime->context), force, on_services_stopped,
+                              runtime);
+    else
+        on_services_stopped(runtime);
 }
 
 static void on_stop_signal(void *owner, int signal) {
@@ -273,7 +286,7 @@ static void on_stop_signal(void *owner, int signal) {
     if (runtime->stopping)
         _exit(128 + signal);
     log_info("stopping; a second signal exits at once");
-    runtime_stop(runtime, NULL, NULL);
+    runtime_stop(runtime, false, NULL, NULL);
 }
 
 static void on_reload_signal(void *owner, int signal) {
@@ -314,9 +327,10 @@ static void on_started(void *owner, int error, Span reason) {
         error = leave_traces(runtime);
     runtime->error = error;
     if (error < 0) {
-        runtime_stop(runtime, NULL, NULL);
+        runtime_stop(runtime, false, NULL, NULL);
         return;
     }
+    runtime->ready = true;
     http_server_hold(rpc_server_http(runtime->infrastructure.server), false);
     keeper_client_ready(runtime->infrastructure.processes);
     runtime->options->ready(runtime->options->owner, buf_span(&runtime->urls));

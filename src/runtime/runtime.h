@@ -39,6 +39,7 @@ Runtime *runtime_of(const Context *context);
 const Boot *runtime_boot(const Runtime *runtime);
 Nanos runtime_started_at(const Runtime *runtime); /* on the wall clock */
 
-/* Stops all; `stopped` comes when nothing is left but to say goodbye: the last calls still get
- * their answers. May be asked again while it is under way. */
-void runtime_stop(Runtime *runtime, void (*stopped)(void *owner), void *owner);
+/* Stops all services, the components and the keeper; `stopped` comes when nothing is left but to say
+ * goodbye: the last calls still get their answers. With `force` processes are killed at once. May be
+ * asked again while it is under way. */
+void runtime_stop(Runtime *runtime, bool force, void (*stopped)(void *owner), void *owner);

@@ -89,11 +89,11 @@ static void on_stopped(void *owner) {
 }
 
 static void shut_down(Call *call, const void *message) {
-    (void)message;
     RuntimeService *service = call_service(call);
+    const RtShutdownRequest *request = message;
     *array_push(&service->leaving) = call_ref(call);
-    if (service->leaving.count == 1)
-        runtime_stop(service->runtime, on_stopped, service);
+    bool first = service->leaving.count == 1;
+    runtime_stop(service->runtime, request->force, first ? on_stopped : NULL, service);
 }
 
 /* ---- CreateAccessToken ---- */
