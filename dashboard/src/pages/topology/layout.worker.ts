@@ -17,6 +17,9 @@ export interface LayoutResult {
 
 /** Above this many nodes the exact ranking takes too long; the simple one looks nearly as good. */
 const EXACT_NODES = 120
+const ROW_GAP = 30
+const COLUMN_GAP = 40
+const LAYER_GAP = 90
 
 function arrange(job: LayoutJob): Record<string, Point> {
   const graph = new dagre.graphlib.Graph({ compound: true })
@@ -39,7 +42,39 @@ function arrange(job: LayoutJob): Record<string, Point> {
     const node = graph.node(name)
     places[name] = { x: (node.x ?? 0) - NODE_WIDTH / 2, y: (node.y ?? 0) - NODE_HEIGHT / 2 }
   }
-  return places
+  return job.nodes.length > EXACT_NODES && job.groups.length === 0 ? compact(places) : places
+}
+
+/**
+ * Many edges that pass a layer leave wide gaps in it. Large graphs keep their layers and the order
+ * within them, and give up the gaps; a layer that is too tall becomes several columns.
+ */
+function compact(places: Record<string, Point>): Record<string, Point> {
+  const layers = new Map<number, string[]>()
+  for (const [name, { x }] of Object.entries(places)) {
+    const layer = layers.get(Math.round(x)) ?? []
+    layer.push(name)
+    layers.set(Math.round(x), layer)
+  }
+  const tallest = Math.ceil(Math.sqrt(Object.keys(places).length) * 1.8)
+  const dense: Record<string, Point> = {}
+  let x = 0
+  for (const at of [...layers.keys()].sort((a, b) => a - b)) {
+    const layer = layers.get(at)!.sort((a, b) => places[a]!.y - places[b]!.y)
+    const columns = Math.ceil(layer.length / tallest)
+    const rows = Math.ceil(layer.length / columns)
+    layer.forEach((name, index) => {
+      const row = Math.floor(index / columns)
+      dense[name] = {
+        x: x + (index % columns) * (NODE_WIDTH + COLUMN_GAP),
+        y:
+          (row - (rows - 1) / 2) * (NODE_HEIGHT + ROW_GAP) +
+          ((index % columns) * ROW_GAP) / columns,
+      }
+    })
+    x += columns * (NODE_WIDTH + COLUMN_GAP) + LAYER_GAP
+  }
+  return dense
 }
 
 self.onmessage = ({ data }: MessageEvent<LayoutJob>) => {

@@ -129,7 +129,7 @@ function Graph({ drawn, view, query }: { drawn: Drawn; view: View; query: Query 
           onlyRenderVisibleElements={nodes.length > MANY_NODES}
           nodesConnectable={false}
           deleteKeyCode={null}
-          minZoom={0.08}
+          minZoom={0.04}
           maxZoom={2}
           proOptions={{ hideAttribution: true }}
         >
