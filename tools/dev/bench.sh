@@ -4,6 +4,7 @@
 #   codec     messages to and from bytes and JSON
 #   rpc       unary calls: nghttpd, tonic, grpc-go, C++ gRPC, each server on one processor
 #   discovery lookups by name: etcd
+#   logs      a million entries taken over, searched, and their bytes on the disk: SQLite FTS5
 #   startup   muster serve from its start to its first answer: node, python, nginx, redis
 #   store     durable transactions: etcd, SQLite alone; segments of output: plain write(2)
 #
@@ -12,7 +13,7 @@
 # named as missing. --json prints the same for machines.
 source tools/dev/compile.sh
 
-BENCHES=(base codec discovery rpc startup store)
+BENCHES=(base codec discovery logs rpc startup store)
 
 name='' options=()
 while [ $# -gt 0 ]; do

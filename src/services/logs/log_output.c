@@ -91,7 +91,8 @@ static void take_entries(LogActor *actor, Output *output, LinesMore more) {
                       line.remains ? NULL : &entry);
         at += line.size;
     }
-    memmove(output->pending.ptr, span_end(span(output->pending.ptr, at)), output->pending.len - at);
+    if (at)
+        memmove(output->pending.ptr, output->pending.ptr + at, output->pending.len - at);
     output->pending.len -= at;
     output->from += (int64_t)at;
     output->fresh = true;
@@ -170,6 +171,7 @@ static bool read_ring(LogActor *actor, LogCapture *capture) {
     return false;
 }
 
+/* Gives it back to the loop. */
 static void capture_done(LogActor *actor, LogCapture *capture) {
     ring_reader_free(capture->ring);
     capture->ring = NULL;
@@ -317,9 +319,7 @@ int log_outputs_recover(LogActor *actor) {
 void log_outputs_done(LogActor *actor) {
     LIST_EACH (&actor->captures, link) {
         LogCapture *capture = CONTAINER(link, LogCapture, link);
-        ring_reader_free(capture->ring);
-        list_remove(&capture->link);
-        log_actor_reply(actor, &capture->drained);
+        capture_done(actor, capture);
     }
     LIST_EACH (&actor->outputs, link) {
         Output *output = CONTAINER(link, Output, link);

@@ -176,7 +176,8 @@ static int recover_records(LogStore *store, int64_t from, Nanos wall) {
             continue;
         if (from == end)
             break;
-        memmove(bytes.ptr, bytes.ptr + at, bytes.len - at);
+        if (at)
+            memmove(bytes.ptr, bytes.ptr + at, bytes.len - at);
         bytes.len -= at;
         begin += (int64_t)at;
         at = 0;
