@@ -65,8 +65,8 @@ typedef struct LogBatch {
     void *owner; /* the loop's: whose entries they are; NULL: the runtime's own */
     void (*deliver)(Logs *logs, LogReply *reply); /* when it comes back */
     Buf entries;                                  /* each behind its size as a varint */
-    Span service; /* who the caller is, by its token; empty: anybody on this machine. These lie … */
-    Span instance; /* … with the owner, who outlives the batch */
+    Span subject; /* of the caller's token: the instance that it was made for. Lies with the owner,
+                   * who outlives the batch; empty: there was none */
     uint32_t accepted, rejected;
     char reason[160]; /* of the last that was rejected */
 } LogBatch;

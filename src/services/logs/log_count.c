@@ -179,14 +179,23 @@ static void count_value(LogSearcher *searcher, Span name, Span text) {
     value->count++;
 }
 
-static void count_attribute(LogSearcher *searcher, const RtLogEntry *entry, Span key) {
-    char scratch[FORMAT_DOUBLE_MAX], name[VALUE_SIZE + 1];
-    Span text;
-    if (key.len >= VALUE_SIZE || !filter_attribute(entry, key, scratch, &text))
-        return;
-    name[0] = '@';
-    memcpy(name + 1, key.ptr, key.len);
-    count_value(searcher, span(name, key.len + 1), text);
+/* `name` holds "@" and the names of what the object lies in. */
+static void count_object(LogSearcher *searcher, const RtLogEntry *entry, const PbStruct *object,
+                         Buf *name) {
+    size_t len = name->len;
+    for (uint32_t i = 0; i < object->fields.count; i++) {
+        const PbStructFieldsEntry *field = &object->fields.items[i];
+        char scratch[FORMAT_DOUBLE_MAX];
+        Span text;
+        buf_add(name, field->key);
+        if (field->value && field->value->which_kind == PbValue_struct_value_number) {
+            buf_add_char(name, '.');
+            count_object(searcher, entry, field->value->struct_value, name);
+        } else if (filter_attribute(entry, span_skip(buf_span(name), 1), scratch, &text)) {
+            count_value(searcher, buf_span(name), text);
+        }
+        name->len = len;
+    }
 }
 
 static Span lower_name(const SchemaEnum *type, int32_t number, size_t skip, char *scratch) {
@@ -208,10 +217,15 @@ static bool count_fields(void *owner, const RowSource *source, const Row *row,
                 lower_name(&RtLogStream_type, entry->stream, sizeof "LOG_STREAM_" - 1, scratch));
     if (entry->run)
         count_value(searcher, SPAN("run"), span(scratch, format_i64(scratch, entry->run)));
-    for (uint32_t i = 0; entry->attributes && i < entry->attributes->fields.count; i++)
-        count_attribute(searcher, entry, entry->attributes->fields.items[i].key);
-    for (uint32_t i = 0; i < entry->metadata.count; i++)
-        count_attribute(searcher, entry, entry->metadata.items[i].key);
+    Buf name = {.arena = &searcher->search.arena};
+    buf_add_char(&name, '@');
+    if (entry->attributes)
+        count_object(searcher, entry, entry->attributes, &name);
+    for (uint32_t i = 0; i < entry->metadata.count; i++) {
+        name.len = 1;
+        buf_add(&name, entry->metadata.items[i].key);
+        count_value(searcher, buf_span(&name), entry->metadata.items[i].value);
+    }
     return true;
 }
 

@@ -14,6 +14,7 @@
 typedef struct Ingest {
     LogActor *actor;
     LogBatch *batch;
+    const RowSource *caller; /* by its token; NULL: anybody on this machine, or a person */
     /* The source of the entry before: mostly that of the next one, too. */
     Span service, instance;
     int32_t stream;
@@ -30,14 +31,15 @@ static bool reject(Ingest *ingest, const char *format, ...) {
     return false;
 }
 
-static int64_t run_of(LogActor *actor, Span instance) {
-    LIST_EACH (&actor->outputs, link) {
+/* The life of an instance that Muster started; NULL: it is none of those. */
+static const RowSource *find_life(const LogActor *actor, Span instance) {
+    for (const Link *link = actor->outputs.next; link != &actor->outputs; link = link->next) {
         const Output *output = CONTAINER(link, Output, link);
-        for (size_t i = output->lives.count; i--;)
+        for (size_t i = output->lives.count; instance.len && i--;)
             if (span_equal(output->lives.items[i]->is.instance, instance))
-                return output->lives.items[i]->is.run;
+                return &output->lives.items[i]->is;
     }
-    return 0;
+    return NULL;
 }
 
 static bool find_source(Ingest *ingest, const RtLogEntry *entry) {
@@ -45,12 +47,13 @@ static bool find_source(Ingest *ingest, const RtLogEntry *entry) {
         span_equal(entry->service_name, ingest->service) &&
         span_equal(entry->instance, ingest->instance))
         return true;
+    const RowSource *life = find_life(ingest->actor, entry->instance);
     RowSource source = {
         .place = LOG_STORE_ENTRIES,
         .service = entry->service_name,
         .instance = entry->instance,
         .stream = entry->stream,
-        .run = entry->instance.len ? run_of(ingest->actor, entry->instance) : 0,
+        .run = life ? life->run : 0,
     };
     if (log_store_source(ingest->actor->store, &source, &ingest->name) < 0)
         return reject(ingest, "too many different services and instances");
@@ -60,17 +63,17 @@ static bool find_source(Ingest *ingest, const RtLogEntry *entry) {
     return true;
 }
 
-/* Who says it: the token, where there is one, and the entry must not contradict. */
+/* Who says it: the token, where there is one of a service, and the entry must not contradict. */
 static bool complete(Ingest *ingest, RtLogEntry *entry) {
-    const LogBatch *batch = ingest->batch;
-    if (batch->service.len) {
-        if (entry->service_name.len && !span_equal(entry->service_name, batch->service))
+    const RowSource *caller = ingest->caller;
+    if (caller) {
+        if (entry->service_name.len && !span_equal(entry->service_name, caller->service))
             return reject(ingest, "service_name is '%.*s', but the token is of '%.*s'",
                           (int)(entry->service_name.len < 40 ? entry->service_name.len : 40),
-                          entry->service_name.ptr, SPAN_ARGS(batch->service));
-        entry->service_name = batch->service;
+                          entry->service_name.ptr, SPAN_ARGS(caller->service));
+        entry->service_name = caller->service;
         if (!entry->instance.len)
-            entry->instance = batch->instance;
+            entry->instance = caller->instance;
     }
     if (!entry->service_name.len)
         return reject(ingest, "service_name is missing");
@@ -124,7 +127,7 @@ static bool take(Ingest *ingest, Span encoded) {
 
 void log_ingest_run(LogActor *actor, LogTask *task) {
     LogBatch *batch = CONTAINER(task, LogBatch, task);
-    Ingest ingest = {.actor = actor, .batch = batch};
+    Ingest ingest = {.actor = actor, .batch = batch, .caller = find_life(actor, batch->subject)};
     Unpack in = unpack_begin(buf_span(&batch->entries));
     while (in.at < in.end && !in.failed) {
         Span encoded = unpack_text(&in);

@@ -20,8 +20,7 @@ typedef struct LogIngest {
     Task send;      /* at the end of the turn */
     Buf pending;    /* the next batch */
     ARRAY(RpcMessage *) kept;
-    Span service, instance; /* who it is; they point into `identity` */
-    Buf identity;
+    Buf subject; /* of the caller's token */
     int64_t accepted, rejected;
     char reason[160];
 } LogIngest;
@@ -35,7 +34,7 @@ static void ingest_free(LogIngest *ingest) {
     array_done(&ingest->kept);
     buf_done(&ingest->pending);
     buf_done(&ingest->batch.entries);
-    buf_done(&ingest->identity);
+    buf_done(&ingest->subject);
     free(ingest);
 }
 
@@ -87,8 +86,7 @@ static void send_batch(LogIngest *ingest) {
     ingest->pending = spare;
     ingest->batch.owner = ingest;
     ingest->batch.deliver = on_batch;
-    ingest->batch.service = ingest->service;
-    ingest->batch.instance = ingest->instance;
+    ingest->batch.subject = buf_span(&ingest->subject);
     ingest->batch.accepted = ingest->batch.rejected = 0;
     ingest->under_way = true;
     logs->ingest_waiting += ingest->batch.entries.len;
@@ -117,8 +115,8 @@ static void on_send(Task *task) {
     send_batch(CONTAINER(task, LogIngest, send));
 }
 
-/* Who the caller is, by the subject of its token: "SERVICE/INSTANCE" of services that Muster
- * started. The server has checked the token. */
+/* The subject of the caller's token, which the server has checked: services that Muster starts get
+ * one that is made for their instance. */
 static void identify(LogIngest *ingest, Call *call) {
     Span token = call_metadata(call, SPAN("authorization"));
     if (!span_starts(token, SPAN("Bearer ")))
@@ -130,14 +128,9 @@ static void identify(LogIngest *ingest, Call *call) {
         return;
     Span subject = span(begin + 1, (size_t)(end - begin - 1));
     size_t len;
-    char *text = buf_reserve(&ingest->identity, BASE64_DECODED_MAX(subject.len));
-    if (!base64_decode(text, subject, &len))
-        return;
-    const char *slash = memrchr(text, '/', len);
-    if (!slash)
-        return;
-    ingest->service = span(text, (size_t)(slash - text));
-    ingest->instance = span(slash + 1, len - ingest->service.len - 1);
+    if (base64_decode(buf_reserve(&ingest->subject, BASE64_DECODED_MAX(subject.len)), subject,
+                      &len))
+        ingest->subject.len = len;
 }
 
 void logs_ingest_opened(Call *call) {
