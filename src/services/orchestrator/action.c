@@ -17,7 +17,7 @@ static bool is_builtin(const Service *service) {
 
 static void ask_start(Action *action, ActionMember *member) {
     Service *service = member->service;
-    if (is_builtin(service) || service->removed)
+    if (is_builtin(service) || service->removed || member->revoked)
         return;
     service->stopped_by_user = false;
     service->wanted = true;
@@ -31,12 +31,23 @@ static void ask_start(Action *action, ActionMember *member) {
             instance_want(service->instances.items[i], action->actor, "asked for");
 }
 
+/* Who restarts it, and has stopped it already, does not start it any more. */
+static void revoke_restarts(const Action *by, const Service *service) {
+    LIST_EACH (&by->orchestrator->actions, link) {
+        Action *action = CONTAINER(link, Action, link);
+        for (size_t i = 0; action != by && i < action->members.count; i++)
+            if (action->members.items[i].service == service)
+                action->members.items[i].revoked = true;
+    }
+}
+
 static void ask_stop(Action *action, ActionMember *member) {
     Service *service = member->service;
     if (member->only < 0 && !action->stopping) {
         service->wanted = false;
         service->stopped_by_user = true;
         schedule_disarm(service);
+        revoke_restarts(action, service);
     }
     for (size_t i = 0; i < service->instances.count; i++)
         if (is_member(member, service->instances.items[i]))
@@ -77,7 +88,9 @@ static bool is_stopped(const ActionMember *member) {
     const Service *service = member->service;
     for (size_t i = 0; service && i < service->instances.count; i++) {
         const Instance *instance = service->instances.items[i];
-        if (is_member(member, instance) && !instance_is_over(instance->state))
+        /* Somebody else may want it again by now: then it will not stop for us. */
+        bool revoked = instance->wanted && instance->state != RT_SERVICE_STATE_STOPPING;
+        if (is_member(member, instance) && !instance_is_over(instance->state) && !revoked)
             return false;
     }
     return true;
@@ -215,6 +228,15 @@ static bool runs_already(const ActionMember *member) {
     return true;
 }
 
+static bool rests_already(const ActionMember *member) {
+    const Service *service = member->service;
+    for (size_t i = 0; i < service->instances.count; i++)
+        if (is_member(member, service->instances.items[i]) &&
+            !instance_is_over(service->instances.items[i]->state))
+            return false;
+    return true;
+}
+
 static void add_member(Action *action, Service *service, int64_t only) {
     ActionMember *member = array_push(&action->members);
     *member = (ActionMember){
@@ -222,7 +244,7 @@ static void add_member(Action *action, Service *service, int64_t only) {
         .name = arena_text(&action->arena, service->config->name),
         .only = only,
     };
-    member->already = action->kind == ACTION_STOP    ? is_stopped(member)
+    member->already = action->kind == ACTION_STOP    ? rests_already(member)
                       : action->kind == ACTION_START ? runs_already(member)
                                                      : false;
 }

@@ -10,6 +10,7 @@ typedef struct ActionMember {
     const char *name; /* in the action's arena */
     int64_t only;     /* this replica alone; -1: all */
     bool already;     /* it was as wanted before */
+    bool revoked;     /* stopped by somebody else since: it is not started any more */
     bool done;
     RtServiceStartResult result; /* ACTION_START, ACTION_RESTART */
 } ActionMember;

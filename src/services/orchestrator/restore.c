@@ -206,11 +206,22 @@ static void go_on(Service *service) {
     }
 }
 
-static void restore(Orchestrator *orchestrator) {
+/* Their names are noted first: who is taken may be released at once, which changes the list. */
+static void take_all(Orchestrator *orchestrator) {
+    ARRAY(Span) ids = {0};
+    Arena arena = {0};
     size_t at = 0;
-    for (const ProcessInfo *info;
-         orchestrator->host && (info = process_next(orchestrator->host, &at));)
-        take(orchestrator, info);
+    for (const ProcessInfo *info; (info = process_next(orchestrator->host, &at));)
+        *array_push(&ids) = arena_copy(&arena, info->id);
+    for (size_t i = 0; i < ids.count; i++)
+        take(orchestrator, process_find(orchestrator->host, ids.items[i]));
+    array_done(&ids);
+    arena_done(&arena);
+}
+
+static void restore(Orchestrator *orchestrator) {
+    if (orchestrator->host)
+        take_all(orchestrator);
     for (size_t s = 0; s < orchestrator->services.count; s++)
         go_on(orchestrator->services.items[s]);
     orchestrator->knows = true;
