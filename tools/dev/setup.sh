@@ -17,7 +17,7 @@ packages_of() {
     build) echo gcc g++ libc6-dev meson ninja-build pkg-config git:git python3:python3 node:nodejs npm:npm \
         protoc:protobuf-compiler libprotobuf-dev libprotoc-dev libcmocka-dev libuv1-dev libnghttp2-dev \
         'libllhttp-dev|node-llhttp' libssl-dev libsqlite3-dev zlib1g-dev libbrotli-dev libzstd-dev libsnappy-dev \
-        libfyaml-dev libre2-dev ;;
+        libfyaml-dev libre2-dev libminizip-dev ;;
     test) echo clang clang-format clang-tidy libclang-rt-dev llvm go:golang-go openssl:openssl python3-venv curl:curl chromium:chromium ;;
     pip) echo pip3:python3-pip ;;
     bench) echo libprotobuf-dev protobuf-c-compiler libprotobuf-c-dev libabsl-dev \
