@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cli/options.h"
@@ -94,14 +95,14 @@ static Span trim(Span text) {
     return text;
 }
 
-/* The data folder of a running runtime: --data, or the first upwards from here that has an address;
- * false when there is none. */
+/* The data folder: --data, or the first upwards from here. False when it has no address: a project
+ * that does not run is not taken for one that lies above it. */
 static bool find_folder(const Peer *peer, Buf *address, char *folder, size_t room) {
     snprintf(folder, room, "%s", peer->data ? peer->data : DATA_FOLDER);
     for (size_t up = 0; data_read(folder, DATA_ADDRESS, address) < 0; up++) {
         char higher[4096];
         size_t len = (size_t)snprintf(higher, sizeof higher, "../%s", folder);
-        if (peer->data || up == FOLDERS_UP || len >= room)
+        if (peer->data || up == FOLDERS_UP || len >= room || access(folder, F_OK) == 0)
             return false;
         memcpy(folder, higher, len + 1);
     }
@@ -169,7 +170,9 @@ static int find_runtime(Peer *peer, const char *address) {
         return cli_fail(EXIT_USAGE,
                         "not an address: '%.*s': look at --address, MUSTER_ADDRESS or %s/address",
                         SPAN_ARGS(wanted), folder);
-    add_token(peer, has_folder && span_equal(known, wanted) ? folder : NULL);
+    if (has_folder && span_equal(known, wanted))
+        peer->folder = arena_text(&peer->arena, span_of(folder));
+    add_token(peer, peer->folder);
     return 0;
 }
 

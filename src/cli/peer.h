@@ -22,7 +22,8 @@ typedef struct Peer {
     TlsContext *tls;
     Channel *channel;
     ARRAY(HttpHeader) metadata;
-    const char *data; /* --data */
+    const char *data;   /* --data */
+    const char *folder; /* the data folder of the runtime that it is; NULL: not known */
     const char *descriptor_set;
     Nanos timeout; /* --timeout; 0 = none */
     Nanos deadline;

@@ -70,6 +70,21 @@ void remote_cancel(RemoteCall *call) {
         client_cancel(call->call);
 }
 
+typedef struct Settling {
+    Timer timer;
+    World *world;
+} Settling;
+
+static void on_settled(Timer *timer) {
+    world_stop(CONTAINER(timer, Settling, timer)->world);
+}
+
+void remote_settle(const Remote *remote) {
+    Settling settling = {.timer = {.fire = on_settled}, .world = remote->peer.world};
+    wheel_arm(world_wheel(settling.world), &settling.timer, world_now(settling.world));
+    world_run(settling.world);
+}
+
 int remote_report(const Remote *remote, Status status) {
     if (remote->peer.interrupted)
         return EXIT_INTERRUPTED;

@@ -66,6 +66,9 @@ void remote_begin(const Remote *remote, RemoteCall *call, const SchemaMethod *me
 /* Gives up what is under way; `closed` still comes. */
 void remote_cancel(RemoteCall *call);
 
+/* Lets calls that were given up end, before what they tell is gone. */
+void remote_settle(const Remote *remote);
+
 /* Prints why a call failed: the server's own words. Returns the exit code. */
 int remote_report(const Remote *remote, Status status);
 

@@ -1,0 +1,404 @@
+/* muster up: runs the project of this folder. */
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/project/ending.h"
+#include "cli/project/place.h"
+#include "cli/project/service_view.h"
+#include "cli/project/startup_view.h"
+#include "cli/remote.h"
+#include "cli/terminal.h"
+#include "runtime/v1/logger.pb.h"
+
+static const char HELP[] =
+    "Usage: muster up [options] [SERVICE…]\n"
+    "\n"
+    "Starts the services of the project in their order, or those named and what they depend on, "
+    "and\n"
+    "shows what they print. Where the project runs already, it joins in. In a terminal, Ctrl-C "
+    "asks\n"
+    "whether to stop it or to leave it running, and Space opens the page.\n"
+    "\n"
+    "  -d, --detach           return when each service is healthy, completed or failed\n"
+    "  -f, --file FILE        the project's file; repeatable, merged in order (default: "
+    "muster.yaml,\n"
+    "                         muster.yml, services.toml, configs/services.toml or config.yaml, "
+    "here\n"
+    "                         or above)\n"
+    "  --data DIR             the data folder (default .muster beside the file)\n"
+    "  --listen ADDRESS       where the runtime listens, HOST:PORT or unix:PATH; repeatable\n"
+    "  --isolated             beside another run of the same project: with a data folder and a "
+    "port\n"
+    "                         of its own, which go when it ends\n"
+    "  --force                restart services that run already\n"
+    "  -q, --quiet            say nothing but what is wrong\n"
+    "  --help                 this text\n"
+    "\n"
+    "Exit status: 0 all services came up, 1 one has failed, 2 wrong configuration, 130 "
+    "interrupted.\n";
+
+#define TICK (100 * NANOS_PER_MILLI)
+
+typedef struct Up {
+    Remote remote;
+    Place place;
+    ARRAY(char *) files;
+    ARRAY(char *) listen;
+    char *const *names;
+    size_t name_count;
+    bool detach, isolated, force;
+    char own_data[64]; /* of --isolated */
+
+    World *world;
+    ServiceList services;
+    StartupView view;
+    RemoteCall watching, starting, logs, events;
+    Timer tick;
+    Terminal *terminal;
+    bool asking;  /* whether to stop or to detach */
+    bool started; /* StartAllServices has answered */
+    bool failed;  /* one has failed */
+    enum { UP_RUNS, UP_DETACHES, UP_STOPS, UP_IS_GONE } end;
+    int result;
+} Up;
+
+static void finish(Up *up, int end, int result) {
+    up->end = (unsigned)end;
+    up->result = result;
+    world_stop(up->world);
+}
+
+/* ---- what services print, and what happens to them ---- */
+
+static void print_entry(const Up *up, const RtLogEntry *entry) {
+    Style on = up->remote.style;
+    printf("%s%.*s%s | ", style_service(on, entry->service_name), SPAN_ARGS(entry->service_name),
+           style(on, STYLE_PLAIN));
+    for (size_t i = 0; i < entry->message.len; i++) {
+        char c = entry->message.ptr[i];
+        putchar(c == '\r' || (!on.colour && c == '\033') ? ' ' : c);
+    }
+    printf("%s\n", style(on, STYLE_PLAIN));
+}
+
+static void on_entry(void *owner, const void *message) {
+    Up *up = owner;
+    if (!up->asking)
+        print_entry(up, message);
+    fflush(stdout);
+}
+
+static bool is_telling(int32_t type) {
+    return type == RT_SERVICE_EVENT_TYPE_EXITED || type == RT_SERVICE_EVENT_TYPE_FAILED ||
+           type == RT_SERVICE_EVENT_TYPE_BACKING_OFF || type == RT_SERVICE_EVENT_TYPE_UNHEALTHY ||
+           type == RT_SERVICE_EVENT_TYPE_HEALTHY || type == RT_SERVICE_EVENT_TYPE_RESTARTING ||
+           type == RT_SERVICE_EVENT_TYPE_FILE_CHANGED ||
+           type == RT_SERVICE_EVENT_TYPE_OUTPUT_LOST ||
+           type == RT_SERVICE_EVENT_TYPE_CONFIGURATION_APPLIED;
+}
+
+static void on_event(void *owner, const void *message) {
+    const Up *up = owner;
+    const RtServiceEvent *event = ((const RtWatchEventsResponse *)message)->event;
+    if (!event || !is_telling(event->type) || up->asking)
+        return;
+    Style on = up->remote.style;
+    printf("%s%.*s%s %s%s%s%s%.*s\n", style_service(on, event->service), SPAN_ARGS(event->service),
+           style(on, STYLE_PLAIN), style(on, event_style((RtServiceEventType)event->type)),
+           event_text((RtServiceEventType)event->type), style(on, STYLE_PLAIN),
+           event->message.len ? ": " : "", SPAN_ARGS(event->message));
+    fflush(stdout);
+}
+
+static void follow(Up *up) {
+    up->logs = (RemoteCall){.message = on_entry, .owner = up};
+    up->events = (RemoteCall){.message = on_event, .owner = up};
+    /* From the beginning where we have started it, else from now on. */
+    RtLogFilter filter = {.replay = 1000, .min_level = RT_LOG_LEVEL_TRACE};
+    remote_begin(&up->remote, &up->logs,
+                 &RtLoggerService_service.methods[RtLoggerService_SubscribeLogs], &filter);
+    remote_begin(&up->remote, &up->events, ORCHESTRATOR_METHOD(WatchEvents),
+                 &(RtWatchEventsRequest){0});
+}
+
+/* ---- the start ---- */
+
+static void on_change(void *owner, const void *message) {
+    Up *up = owner;
+    service_list_update(&up->services, message);
+    if (!up->started && !up->view.live && !up->remote.quiet)
+        startup_view_tell(&up->view, &up->services, message);
+}
+
+static void on_watch_closed(void *owner, Status status) {
+    Up *up = owner;
+    if (up->end != UP_RUNS)
+        return;
+    startup_view_clear(&up->view);
+    if (up->started && status.code == STATUS_UNAVAILABLE) /* somebody has ended it */
+        finish(up, UP_IS_GONE, up->failed ? EXIT_FAILED : EXIT_DONE);
+    else
+        finish(up, UP_IS_GONE, remote_report(&up->remote, status));
+}
+
+static void on_tick(Timer *timer) {
+    Up *up = CONTAINER(timer, Up, tick);
+    if (up->services.complete && !up->asking)
+        startup_view_draw(&up->view, &up->services, world_now(up->world));
+    wheel_arm(world_wheel(up->world), &up->tick, world_now(up->world) + TICK);
+}
+
+static void on_started(void *owner, const void *message) {
+    Up *up = owner;
+    const RtStartAllResponse *response = message;
+    up->started = true;
+    up->failed = !response->success;
+    wheel_cancel(world_wheel(up->world), &up->tick);
+    startup_view_clear(&up->view);
+    if (!up->remote.quiet || up->failed)
+        print_start_results(up->remote.style, response->results.items, response->results.count,
+                            up->remote.quiet || !up->view.live);
+}
+
+static void on_start_closed(void *owner, Status status) {
+    Up *up = owner;
+    if (up->end != UP_RUNS)
+        return;
+    if (status.code != STATUS_OK) {
+        startup_view_clear(&up->view);
+        finish(up, UP_DETACHES, remote_report(&up->remote, status));
+    } else if (up->detach) {
+        finish(up, UP_DETACHES, up->failed ? EXIT_FAILED : EXIT_DONE);
+    } else {
+        follow(up);
+    }
+}
+
+static void start(Up *up) {
+    Wheel *wheel = world_wheel(up->world);
+    Span *names = arena_alloc(&up->remote.peer.arena, (up->name_count + 1) * sizeof *names);
+    for (size_t i = 0; i < up->name_count; i++)
+        names[i] = span_of(up->names[i]);
+    up->view = (StartupView){.style = up->remote.style,
+                             .live = style_is_live() && !up->remote.quiet,
+                             .began = world_now(up->world)};
+    up->watching = (RemoteCall){.message = on_change, .closed = on_watch_closed, .owner = up};
+    remote_begin(&up->remote, &up->watching, ORCHESTRATOR_METHOD(WatchServices),
+                 &(RtWatchServicesRequest){0});
+    RtStartAllRequest request = {.force = up->force};
+    request.service_names.items = names;
+    request.service_names.count = (uint32_t)up->name_count;
+    up->starting = (RemoteCall){.message = on_started, .closed = on_start_closed, .owner = up};
+    remote_begin(&up->remote, &up->starting, ORCHESTRATOR_METHOD(StartAllServices), &request);
+    up->tick.fire = on_tick;
+    if (up->view.live)
+        wheel_arm(wheel, &up->tick, world_now(up->world) + TICK);
+}
+
+/* ---- Ctrl-C, and keys ---- */
+
+static void open_page(const Up *up) {
+    pid_t child = fork();
+    if (child == 0) {
+        execl("/proc/self/exe", "muster", "link", "--open", "--data", up->place.data, NULL);
+        _exit(127);
+    }
+}
+
+static void ask(Up *up) {
+    startup_view_clear(&up->view);
+    up->asking = true;
+    printf("\n%ss%s stop all services   %sd%s detach: they go on   any other key: go on\n",
+           style(up->remote.style, STYLE_BOLD), style(up->remote.style, STYLE_PLAIN),
+           style(up->remote.style, STYLE_BOLD), style(up->remote.style, STYLE_PLAIN));
+    fflush(stdout);
+}
+
+static void on_key(void *owner, Span keys) {
+    Up *up = owner;
+    if (!keys.len)
+        return;
+    if (!up->asking) {
+        if (keys.ptr[0] == ' ')
+            open_page(up);
+        return;
+    }
+    up->asking = false;
+    if (keys.ptr[0] == 's' || keys.ptr[0] == 'S')
+        finish(up, UP_STOPS, EXIT_INTERRUPTED);
+    else if (keys.ptr[0] == 'd' || keys.ptr[0] == 'D')
+        finish(up, UP_DETACHES, EXIT_DONE);
+}
+
+/* With somebody at the keyboard it is asked what is meant; the second Ctrl-C means stop. */
+static void on_interrupt(void *owner, int signal) {
+    Up *up = owner;
+    if (up->detach) {
+        startup_view_clear(&up->view);
+        finish(up, UP_DETACHES, EXIT_INTERRUPTED);
+    } else if (signal == SIGINT && up->terminal && !up->asking) {
+        ask(up);
+    } else {
+        finish(up, UP_STOPS, EXIT_INTERRUPTED);
+    }
+}
+
+/* ---- from beginning to end ---- */
+
+static void make_isolated(Up *up) {
+    const char *folder = getenv("XDG_RUNTIME_DIR");
+    if (!folder || strlen(folder) > 32 || access(folder, W_OK) < 0)
+        folder = "/tmp";
+    snprintf(up->own_data, sizeof up->own_data, "%s/muster-XXXXXX", folder);
+    if (mkdtemp(up->own_data)) {
+        up->remote.peer.data = up->own_data;
+        *array_push(&up->listen) = (char *)"127.0.0.1:0";
+    }
+}
+
+static int bring_up(Up *up) {
+    Remote *remote = &up->remote;
+    int result = place_open(&up->place, up->files.items, up->files.count, remote->peer.data);
+    if (!result && !place_is_kept(&up->place))
+        result = place_launch(&up->place, up->listen.items, up->listen.count);
+    if (result)
+        return result;
+    remote->peer.data = up->place.data;
+    result = remote_open(remote, &COMMAND_UP);
+    if (result)
+        return result;
+    up->world = remote->peer.world;
+    start(up);
+    if (!up->detach && style_is_live() && isatty(STDIN_FILENO))
+        up->terminal = terminal_open(up->world, TERMINAL_KEYS, on_key, up);
+    world_on_signal(up->world, SIGINT, on_interrupt, up);
+    world_on_signal(up->world, SIGTERM, on_interrupt, up);
+    world_run(up->world);
+    wheel_cancel(world_wheel(up->world), &up->tick);
+    terminal_close(up->terminal);
+    remote_cancel(&up->watching);
+    remote_cancel(&up->starting);
+    remote_cancel(&up->logs);
+    remote_cancel(&up->events);
+    remote_settle(remote);
+    return up->result;
+}
+
+/* The files of an isolated run that has ended; they lie side by side, or one folder below. */
+static void remove_folder(const char *path, int depth) {
+    DIR *folder = opendir(path);
+    struct dirent *entry;
+    while (folder && (entry = readdir(folder))) {
+        char below[4400];
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
+        if (unlink(below) < 0 && depth < 8)
+            remove_folder(below, depth + 1);
+    }
+    if (folder)
+        closedir(folder);
+    rmdir(path);
+}
+
+static void say_how_to_go_on(const Up *up) {
+    if (up->remote.quiet || up->result == EXIT_INTERRUPTED || !up->world)
+        return;
+    if (up->own_data[0])
+        printf("it runs in %s: muster ps --data %s, muster down --data %s\n", up->own_data,
+               up->own_data, up->own_data);
+    else if (!up->detach)
+        puts("detached; muster ps, muster logs -f, muster down");
+}
+
+static int end(Up *up, int result) {
+    if (up->end == UP_STOPS) {
+        int ended = ending_run(&up->remote, false, 0);
+        result = ended == EXIT_DONE ? result : ended;
+    } else if (up->end == UP_DETACHES) {
+        say_how_to_go_on(up);
+    }
+    if (up->own_data[0] && (up->end != UP_DETACHES || !up->world))
+        remove_folder(up->own_data, 0);
+    remote_close(&up->remote);
+    service_list_done(&up->services);
+    place_done(&up->place);
+    array_done(&up->files);
+    array_done(&up->listen);
+    return result;
+}
+
+/* ---- the command ---- */
+
+enum { OPT_DATA = 256, OPT_LISTEN, OPT_ISOLATED, OPT_FORCE };
+
+static int take_option(void *owner, int option, char *value) {
+    Up *up = owner;
+    switch (option) {
+    case 'd':
+        up->detach = true;
+        return 0;
+    case 'f':
+        *array_push(&up->files) = value;
+        return 0;
+    case OPT_DATA:
+        up->remote.peer.data = value;
+        return 0;
+    case OPT_LISTEN:
+        *array_push(&up->listen) = value;
+        return 0;
+    case OPT_ISOLATED:
+        up->isolated = true;
+        return 0;
+    case OPT_FORCE:
+        up->force = true;
+        return 0;
+    default:
+        up->remote.quiet = true;
+        return 0;
+    }
+}
+
+static int run(int argc, char **argv) {
+    static const struct option OPTIONS[] = {
+        OPTION_HELP,
+        {"detach", no_argument, NULL, 'd'},
+        {"file", required_argument, NULL, 'f'},
+        {"data", required_argument, NULL, OPT_DATA},
+        {"listen", required_argument, NULL, OPT_LISTEN},
+        {"isolated", no_argument, NULL, OPT_ISOLATED},
+        {"force", no_argument, NULL, OPT_FORCE},
+        {"quiet", no_argument, NULL, 'q'},
+        {0},
+    };
+    Up up = {0};
+    OptionSet set = {
+        .command = &COMMAND_UP,
+        .options = OPTIONS,
+        .short_options = "df:q",
+        .take = take_option,
+        .owner = &up,
+        .most = -1,
+    };
+    int result = options_read(&set, argc, argv);
+    if (!result) {
+        up.names = argv + optind;
+        up.name_count = (size_t)(argc - optind);
+        if (up.isolated)
+            make_isolated(&up);
+        result = bring_up(&up);
+    }
+    result = end(&up, result);
+    return result == OPTIONS_HELPED ? EXIT_DONE : result;
+}
+
+const Command COMMAND_UP = {
+    .name = "up",
+    .summary = "run the project of this folder",
+    .help = HELP,
+    .run = run,
+};
