@@ -1,0 +1,276 @@
+/* The library against the real program: usage: muster_c_test MUSTER */
+#include "muster.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/test.h"
+#include "rpc.h"
+
+static const char *program;
+
+/* ---- a runtime in a folder of its own ---- */
+
+typedef struct Runtime {
+    char folder[64], address[64];
+    pid_t pid;
+    Target target;
+    Http http; /* to ask it what it knows */
+} Runtime;
+
+static void runtime_start(Runtime *runtime, const char *listen) {
+    int pipes[2];
+    char line[200] = "";
+    assert_int_equal(pipe(pipes), 0);
+    runtime->pid = fork();
+    if (runtime->pid == 0) {
+        dup2(pipes[1], STDOUT_FILENO);
+        dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
+        if (chdir(runtime->folder) == 0)
+            execl(program, program, "serve", "--listen", listen, NULL);
+        _exit(127);
+    }
+    close(pipes[1]);
+    FILE *out = fdopen(pipes[0], "r");
+    assert_non_null(fgets(line, sizeof line, out));
+    fclose(out);
+    assert_int_equal(sscanf(line, "listening on http://%63s", runtime->address), 1);
+}
+
+static void read_token(Runtime *runtime) {
+    char path[100], token[500] = "";
+    snprintf(path, sizeof path, "%s/.muster/token", runtime->folder);
+    FILE *file = fopen(path, "r");
+    if (file && fgets(token, sizeof token, file)) {
+        token[strcspn(token, "\n")] = 0;
+        runtime->target.token = copy_text(token);
+    }
+    if (file)
+        fclose(file);
+}
+
+static void runtime_init(Runtime *runtime) {
+    *runtime = (Runtime){.folder = "/tmp/muster-sdk-XXXXXX"};
+    assert_non_null(mkdtemp(runtime->folder));
+    runtime_start(runtime, "127.0.0.1:0");
+    assert_true(target_parse(&runtime->target, runtime->address));
+    read_token(runtime);
+    http_init(&runtime->http, &runtime->target, -1);
+}
+
+static void runtime_kill(Runtime *runtime, int signal) {
+    kill(runtime->pid, signal);
+    waitpid(runtime->pid, NULL, 0);
+}
+
+static void runtime_done(Runtime *runtime) {
+    runtime_kill(runtime, SIGTERM);
+    http_close(&runtime->http);
+    target_done(&runtime->target);
+    char command[100];
+    snprintf(command, sizeof command, "rm -r %s", runtime->folder);
+    assert_int_equal(system(command), 0);
+}
+
+static Muster *service_start(const Runtime *runtime, const char *name, MusterType type) {
+    char instance[80];
+    snprintf(instance, sizeof instance, "%s-1.1", name);
+    return muster_start(&(MusterOptions){.address = runtime->address,
+                                         .token = runtime->target.token,
+                                         .service_name = name,
+                                         .instance_id = instance,
+                                         .type = type,
+                                         .version = "1.2",
+                                         .heartbeat_interval_ms = 1000});
+}
+
+/* ---- what the runtime knows ---- */
+
+/* How many of the answer's messages in that field have, as their field `inner`, that text; -1 when
+ * the call fails. */
+static int count_in(Runtime *runtime, const char *method, int field, int inner, const char *text) {
+    Bytes request = {0}, answer = {0};
+    put_number(&request, 7, 1); /* GetTopology: include_instances */
+    int r = rpc_unary(&runtime->http, method, &request, &answer, 2000), count = 0;
+    for (Reader each = reader_of(answer.ptr, answer.len); r == 0 && reader_next(&each);)
+        for (Reader in = reader_inner(&each); each.field == field && reader_next(&in);)
+            count +=
+                in.field == inner && in.len == strlen(text) && memcmp(in.text, text, in.len) == 0;
+    bytes_done(&request);
+    bytes_done(&answer);
+    return r < 0 ? -1 : count;
+}
+
+#define GET_TOPOLOGY "/runtime.v1.TopologyService/GetTopology"
+enum { NODES = 1, EDGES = 2, INSTANCES = 3, NODE_NAME = 1, EDGE_TARGET = 2, SERVICE_NAME = 2 };
+
+/* The entries with that correlation id. */
+static int count_logs(Runtime *runtime, const char *correlation_id, const char *message) {
+    Bytes request = {0}, stream = {0}, in = {0}, answer = {0};
+    rpc_envelope(&stream, &request);
+    int r = rpc_begin(&runtime->http, "/runtime.v1.LoggerService/QueryLogs", &stream, 2000);
+    int count = 0;
+    while (r == 0 && rpc_next(&runtime->http, &in, &answer) == 1) {
+        bool id = false, text = false;
+        for (Reader each = reader_of(answer.ptr, answer.len); reader_next(&each);) {
+            char value[200] = "";
+            reader_text(&each, value, sizeof value);
+            text |= each.field == 3 && strcmp(value, message) == 0;
+            id |= each.field == 5 && strcmp(value, correlation_id) == 0;
+        }
+        count += id && text;
+    }
+    http_close(&runtime->http);
+    bytes_done(&request);
+    bytes_done(&stream);
+    bytes_done(&in);
+    bytes_done(&answer);
+    return count;
+}
+
+/* Waits for what happens elsewhere, and fails when it does not. */
+#define EVENTUALLY(condition)                                                                      \
+    do {                                                                                           \
+        int64_t until_ = now_ms() + 20000;                                                         \
+        while (!(condition)) {                                                                     \
+            if (now_ms() > until_)                                                                 \
+                fail_msg("never happened: " #condition);                                           \
+            usleep(20000);                                                                         \
+        }                                                                                          \
+    } while (0)
+
+/* ---- tests ---- */
+
+static void it_works_without_a_runtime(void **state) {
+    (void)state;
+    unsetenv("MUSTER_ADDRESS");
+    MusterInstance found;
+    for (int i = 0; i < 2; i++) {
+        /* No address; and one where nobody is. */
+        Muster *muster = muster_start(
+            &(MusterOptions){.service_name = "lonely", .address = i ? "127.0.0.1:1" : NULL});
+        assert_int_equal(muster_wait_registered(muster, 50), i ? -ETIMEDOUT : -ENOTCONN);
+        MusterOffer offer = {.name = "Nothing", .address = "127.0.0.1:2"};
+        assert_int_equal(muster_offer(muster, &offer), 0);
+        assert_int_equal(muster_offer(muster, &(MusterOffer){.name = "x"}), -EINVAL);
+        muster_withdraw(muster, "Nothing");
+        muster_report_health(muster, MUSTER_HEALTH_HEALTHY, NULL);
+        muster_report_call(muster, &(MusterCall){.target = "x", .method = "y"});
+        if (i)
+            muster_log(muster, MUSTER_INFO, "not heard: %d", i);
+        MusterLookup lookup = {.name = "CalculatorService"};
+        assert_int_equal(muster_lookup(muster, &lookup, &found, 1), -ENOTCONN);
+        MusterWatch *watch = muster_watch(muster, "CalculatorService", NULL);
+        assert_int_equal(muster_watch_next(watch, 10, &found), -ETIMEDOUT);
+        muster_watch_free(watch);
+        muster_stop(muster);
+    }
+    muster_stop(NULL);
+}
+
+static void services_find_each_other(void **state) {
+    (void)state;
+    Runtime runtime;
+    runtime_init(&runtime);
+    Muster *server = service_start(&runtime, "calc-server", MUSTER_SERVER);
+    Muster *client = service_start(&runtime, "calc-client", MUSTER_CLIENT);
+    assert_int_equal(muster_wait_registered(server, 10000), 0);
+    assert_int_equal(muster_wait_registered(client, 10000), 0);
+    assert_int_equal(count_in(&runtime, GET_TOPOLOGY, NODES, NODE_NAME, "calc-server"), 1);
+
+    MusterLookup lookup = {.name = "CalculatorService", .role = "server"};
+    MusterInstance found[4];
+    assert_int_equal(muster_lookup(client, &lookup, found, 4), 0);
+    MusterWatch *watch = muster_watch(client, "CalculatorService", "server");
+    assert_int_equal(muster_watch_next(watch, 0, found), -ETIMEDOUT);
+    MusterOffer offers[] = {
+        {.name = "CalculatorService", .address = "127.0.0.1:4001"},
+        {.name = "CalculatorService", .address = "127.0.0.1:4002", .weight = 3}};
+    muster_offer(server, &offers[0]);
+    muster_offer(server, &offers[1]);
+    EVENTUALLY(muster_watch_count(watch) == 2);
+    int second = 0;
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(muster_watch_next(watch, 0, found), 0);
+        assert_string_equal(found->service_name, "calc-server");
+        second += strcmp(found->address, "127.0.0.1:4002") == 0;
+    }
+    assert_int_equal(second, 30);
+
+    muster_set_correlation_id("req-123");
+    assert_int_equal(muster_lookup(client, &lookup, found, 4), 2);
+    muster_log(client, MUSTER_INFO, "Calling Add(%d,%d)", 2, 3);
+    muster_report_call(client, &(MusterCall){"calc-server", "Add", 1500, NULL, NULL});
+    muster_set_correlation_id(NULL);
+    EVENTUALLY(count_logs(&runtime, "req-123", "Calling Add(2,3)") == 1);
+    EVENTUALLY(count_in(&runtime, GET_TOPOLOGY, EDGES, EDGE_TARGET, "calc-server") >= 1);
+
+    muster_withdraw(server, "CalculatorService");
+    EVENTUALLY(muster_watch_count(watch) == 0);
+    muster_watch_free(watch);
+    muster_stop(client);
+    muster_stop(server);
+    assert_int_equal(count_in(&runtime, GET_TOPOLOGY, INSTANCES, SERVICE_NAME, "calc-server"), 0);
+    runtime_done(&runtime);
+}
+
+static void a_restart_of_the_runtime_is_lived_through(void **state) {
+    (void)state;
+    Runtime runtime;
+    runtime_init(&runtime);
+    Muster *server = service_start(&runtime, "calc-server", MUSTER_SERVER);
+    MusterOffer offer = {.name = "CalculatorService", .address = "127.0.0.1:4001"};
+    muster_offer(server, &offer);
+    MusterWatch *watch = muster_watch(server, "CalculatorService", NULL);
+    MusterInstance found;
+    assert_int_equal(muster_watch_next(watch, 10000, &found), 0);
+    char address[64];
+    snprintf(address, sizeof address, "%s", runtime.address);
+    runtime_kill(&runtime, SIGKILL);
+    muster_set_correlation_id("req-away");
+    muster_log(server, MUSTER_WARN, "said while it was away");
+    muster_set_correlation_id(NULL);
+    assert_int_equal(muster_watch_next(watch, 0, &found), 0); /* the last list stays */
+    usleep(300000);
+    runtime_start(&runtime, address);
+    EVENTUALLY(count_in(&runtime, GET_TOPOLOGY, INSTANCES, SERVICE_NAME, "calc-server") == 1);
+    MusterLookup lookup = {.name = "CalculatorService"};
+    EVENTUALLY(muster_lookup(server, &lookup, &found, 1) == 1);
+    EVENTUALLY(count_logs(&runtime, "req-away", "said while it was away") == 1);
+    usleep(1500000); /* a beat or two later it is still one */
+    assert_int_equal(count_in(&runtime, GET_TOPOLOGY, INSTANCES, SERVICE_NAME, "calc-server"), 1);
+    muster_watch_free(watch);
+    muster_stop(server);
+    runtime_done(&runtime);
+}
+
+static void ids_are_threads_own(void **state) {
+    (void)state;
+    char id[MUSTER_CORRELATION_SIZE];
+    muster_new_correlation_id(id);
+    assert_int_equal(strlen(id), 20);
+    assert_string_equal(muster_correlation_id(), "");
+    muster_set_correlation_id(id);
+    assert_string_equal(muster_correlation_id(), id);
+    muster_set_correlation_id(NULL);
+    assert_string_equal(muster_correlation_id(), "");
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2)
+        return 2;
+    char *path = realpath(argv[1], NULL);
+    program = path;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_works_without_a_runtime),
+        cmocka_unit_test(services_find_each_other),
+        cmocka_unit_test(a_restart_of_the_runtime_is_lived_through),
+        cmocka_unit_test(ids_are_threads_own),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    free(path);
+    return failed;
+}
