@@ -199,4 +199,5 @@ def main():
         table.print_table(rows, list(commands), missing)
 
 
-main()
+if __name__ == "__main__":
+    main()
