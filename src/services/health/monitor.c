@@ -469,9 +469,9 @@ void health_process_ended(HealthMonitor *monitor, Span service_name, Span instan
     instance_decided(monitor, instance, before, at);
 }
 
-bool health_process_has_ended(const HealthMonitor *monitor, Span instance_id) {
-    const HealthInstance *instance = map_get(&monitor->processes, instance_id);
-    return instance && instance->ended;
+bool health_is_managed(const HealthMonitor *monitor, Span service_name) {
+    const HealthService *service = map_get(&monitor->services, service_name);
+    return service && service->managed;
 }
 
 void health_instance_gone(HealthMonitor *monitor, Span id, int64_t at) {

@@ -114,8 +114,8 @@ void health_process_started(HealthMonitor *monitor, Span service_name, Span inst
 void health_process_ended(HealthMonitor *monitor, Span service_name, Span instance_id,
                           RtServiceState state, bool restart_due, Span message, int64_t at);
 
-/* Whether that process is known to have ended. */
-bool health_process_has_ended(const HealthMonitor *monitor, Span instance_id);
+/* Whether the orchestrator knows this service, and tells when its processes end. */
+bool health_is_managed(const HealthMonitor *monitor, Span service_name);
 
 /* An instance unregistered, or was dead for long enough. */
 void health_instance_gone(HealthMonitor *monitor, Span id, int64_t at);

@@ -63,11 +63,11 @@ static void on_beat(void *owner, const TopologyInstance *instance, const RtHeart
 
 static void on_state(void *owner, const TopologyInstance *instance, RtConnectionState before) {
     HealthBinding *binding = owner;
-    bool ended_process = instance->state == RT_CONNECTION_STATE_DEAD && instance->instance_id.len &&
-                         !instance->process;
     (void)before;
-    /* That its process has exited says more than that it has no heartbeat. */
-    if (!ended_process || !health_process_has_ended(binding->monitor, instance->instance_id))
+    /* That its process has exited says more than that it has no heartbeat, and comes by itself. */
+    bool exited = instance->state == RT_CONNECTION_STATE_DEAD && !instance->process &&
+                  health_is_managed(binding->monitor, instance->service_name);
+    if (!exited)
         set_liveness(binding, instance);
 }
 
