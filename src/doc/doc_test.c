@@ -85,6 +85,20 @@ static void yaml_scalars(void **state) {
             fail_msg("%s: %s", CASES[i].text, doc_kind_name(kind_of(CASES[i].text)));
 }
 
+static void yaml_quotes(void **state) {
+    const DocNode *root = read_text(DOC_YAML, "a: 'it''s'\nb: '''''''''''''''''''''x'''\n"
+                                              "c: 'one  \n   two\n\n\n  three'''\n"
+                                              "'''d': [''''  , '']\n"
+                                              "e: \"one\\n\\\"two\\\" \\\n   three\"\n");
+    assert_span(doc_get(root, SPAN("a"))->text, "it's");
+    assert_span(doc_get(root, SPAN("b"))->text, "''''''''''x'");
+    assert_span(doc_get(root, SPAN("c"))->text, "one two\n\nthree'");
+    assert_span(doc_get(root, SPAN("'d"))->list.items[0]->text, "'");
+    assert_span(doc_get(root, SPAN("'d"))->list.items[1]->text, "");
+    assert_int_equal(doc_get(root, SPAN("b"))->place.column, 4);
+    assert_span(doc_get(root, SPAN("e"))->text, "one\n\"two\" three");
+}
+
 static void yaml_anchors(void **state) {
     const DocNode *root =
         read_text(DOC_YAML, "base: &b {x: 1, y: 2}\none: *b\ntwo:\n  <<: *b\n  y: 3\n");
@@ -160,6 +174,7 @@ int main(void) {
         cmocka_unit_test(one_tree_whatever_the_format),
         cmocka_unit_test(places),
         cmocka_unit_test(yaml_scalars),
+        cmocka_unit_test(yaml_quotes),
         cmocka_unit_test(yaml_anchors),
         cmocka_unit_test(empty_documents),
         cmocka_unit_test(refusals),

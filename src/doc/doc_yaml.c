@@ -45,6 +45,47 @@ static DocPlace token_place(YamlDoc *doc, struct fy_token *token) {
 
 /* ---- scalars ---- */
 
+/* A line break within a text in quotes, with the blanks around it: one is a blank, each further one
+ * a line. Returns what follows. */
+static const char *fold(const char *at, const char *end, Buf *out) {
+    size_t breaks = 0;
+    while (out->len && (out->ptr[out->len - 1] == ' ' || out->ptr[out->len - 1] == '\t'))
+        out->len--;
+    for (; at < end && strchr(" \t\r\n", *at); at++)
+        breaks += *at == '\n' || (*at == '\r' && (at + 1 == end || at[1] != '\n'));
+    if (breaks == 1)
+        buf_add_char(out, ' ');
+    for (size_t i = 1; i < breaks; i++)
+        buf_add_char(out, '\n');
+    return at;
+}
+
+/* libfyaml 0.7 confuses the quotes in a text such as 'it''s' once there are several, so these are
+ * read here: from the first character behind the opening quote up to the closing one. */
+static Span single_quoted(YamlDoc *doc, struct fy_token *token) {
+    Span text = doc->builder->text;
+    const struct fy_mark *mark = fy_token_start_mark(token);
+    const char *at = text.ptr + mark->input_pos + !marks_behind_quote(text, mark->input_pos);
+    const char *end = span_end(text);
+    Buf out = {.arena = doc->builder->arena};
+    while (at < end) {
+        if (*at == '\'' && (at + 1 == end || at[1] != '\''))
+            break;
+        if (*at == '\n' || *at == '\r') {
+            at = fold(at, end, &out);
+            continue;
+        }
+        buf_add_char(&out, *at);
+        at += *at == '\'' ? 2 : 1;
+    }
+    return buf_span(&out);
+}
+
+static Span scalar_text(YamlDoc *doc, struct fy_token *token) {
+    bool single = token && fy_token_scalar_style(token) == FYSS_SINGLE_QUOTED;
+    return single ? single_quoted(doc, token) : token_text(token);
+}
+
 static bool is_any(Span text, const char *const *words) {
     for (; *words; words++)
         if (span_equal(text, span_of(*words)))
@@ -149,7 +190,7 @@ static int on_scalar(YamlDoc *doc, struct fy_event *event) {
     int result = check_tag(doc, event->scalar.tag, &string);
     if (result < 0)
         return result;
-    Span text = token_text(value);
+    Span text = scalar_text(doc, value);
     if (key_is_due(doc)) {
         doc_key(doc->builder, text, place);
         return 0;

@@ -1,0 +1,5 @@
+#include "config/config_fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    return fuzz_config("/p/in.toml", data, size);
+}
