@@ -1,4 +1,4 @@
-"""Measures discovery: lookups beside etcd.
+"""Measures discovery: lookups beside etcd; the topology under beats and watchers.
 
 usage: run.py BUILT_FOLDER CACHE_FOLDER [--json] [--rounds N]
 
@@ -16,8 +16,9 @@ sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent))
 import lookups  # noqa: E402
 import run as table  # noqa: E402
+import topology  # noqa: E402
 
-PARTS = [lookups]
+PARTS = [lookups, topology]
 
 
 def main():

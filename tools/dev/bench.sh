@@ -3,7 +3,7 @@
 #   base      the hash map at a million entries
 #   codec     messages to and from bytes and JSON
 #   rpc       unary calls: nghttpd, tonic, grpc-go, C++ gRPC, each server on one processor
-#   discovery lookups by name: etcd
+#   discovery lookups by name: etcd; beats of a million services; watchers of a busy graph
 #   logs      a million entries taken over, searched, and their bytes on the disk: SQLite FTS5
 #   startup   muster serve from its start to its first answer: node, python, nginx, redis
 #   store     durable transactions: etcd, SQLite alone; segments of output: plain write(2)
@@ -30,7 +30,7 @@ is_one_of "$name" "${BENCHES[@]}" || die -2 "bench: ${name:+no such measurement:
 need build bench >&2
 configure bench >&2
 mapfile -t programs < <(ninja -C build-bench -t targets all | sed -n "s,^\(bench/$name/\([a-z]*/\)\?$name[_.][a-z_0-9]*\): .*,\1,p")
-! is_one_of "$name" discovery startup || programs=(muster)
+! is_one_of "$name" discovery startup || programs+=(muster)
 compile bench "${programs[@]}" >&2
 if [ -f "bench/$name/run.py" ]; then # servers under load, not programs that measure themselves
     python3 "bench/$name/run.py" "build-bench/bench/$name" .cache "${options[@]}"

@@ -1,10 +1,10 @@
 /* The topology under load: a server process that has a runtime's RPC server and topology, and this one,
  * which plays the clients.
  *
- *     topology_load beats CONNECTIONS STREAMS SERVICES SECONDS
+ *     discovery_topology beats CONNECTIONS STREAMS SERVICES SECONDS
  *         STREAMS heartbeat streams on each connection, SERVICES services on each stream, a beat every
  *         5 s for each; then silence, until all are gone
- *     topology_load watch NODES EDGES WATCHERS SECONDS
+ *     discovery_topology watch NODES EDGES WATCHERS SECONDS
  *         all edges report calls every second, watchers follow all of it
  *
  * Prints results as bench/run.py reads them. */
@@ -196,7 +196,7 @@ static void serve(int ready, size_t services, Traffics *traffics) {
     address_parse(SPAN("127.0.0.1:0"), &any);
     if (rpc_server_add(server, &service, reason, sizeof reason) < 0 ||
         http_server_listen(rpc_server_http(server), &any, NULL, &bound) < 0) {
-        fprintf(stderr, "topology_load: cannot serve %s\n", reason);
+        fprintf(stderr, "discovery_topology: cannot serve %s\n", reason);
         exit(1);
     }
     if (traffics)
@@ -231,7 +231,7 @@ static void on_message(void *owner, const void *message) {
 static void on_closed(void *owner, Status status, HttpHeaders trailers) {
     streams_closed++;
     if (status.code != STATUS_OK && status.code != STATUS_CANCELLED)
-        fprintf(stderr, "topology_load: %s: %.*s\n", status_name((int)status.code),
+        fprintf(stderr, "discovery_topology: %s: %.*s\n", status_name((int)status.code),
                 SPAN_ARGS(status.message));
 }
 
@@ -332,7 +332,7 @@ static void play_watchers(const char *address, size_t watchers, double seconds) 
 int main(int count, char **args) {
     bool watch = count == 6 && strcmp(args[1], "watch") == 0;
     if (count != 6) {
-        fprintf(stderr, "topology_load: see its source\n");
+        fprintf(stderr, "discovery_topology: see its source\n");
         return 2;
     }
     size_t a = strtoul(args[2], NULL, 10), b = strtoul(args[3], NULL, 10);
