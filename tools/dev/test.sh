@@ -14,6 +14,7 @@
 #   toml        toml-test: the TOML community's valid and invalid files
 #   roundtrip   our messages and @bufbuild/protobuf's are the same, there and back
 #   clients     programs of others, from grpcurl to Chromium, call a server of ours
+#   services    the services of the program itself, by grpc-js, grpcurl and curl
 #   servers     muster call and describe, against servers of others and our own
 #   attack      floods, bombs, slow clients, crowds, forgeries leave a server small and serving
 #   connect     the Connect conformance suite: our server and our client
@@ -25,7 +26,7 @@
 need build test
 
 # One file of tools/dev/suites/ each: it prints what it finds and ends with `N passed, N failed`.
-SUITES=(fmt tidy proto unit asan tsan fuzz protobuf toml roundtrip clients servers attack connect http2 typescript)
+SUITES=(fmt tidy proto unit asan tsan fuzz protobuf toml roundtrip clients services servers attack connect http2 typescript)
 
 logs=build-logs
 passed=0 failed=0 summary=()
