@@ -188,7 +188,7 @@ static void look(Timer *timer) {
 /* Whatever can wait (packing) is done, as it is within some seconds of peace. */
 static void settle(Bench *bench) {
     Watching watching = {.world = bench->world};
-    for (int i = 0; i < 600; i++) {
+    for (int i = 0; i < 60; i++) {
         int before = (int)folder_bytes(bench->folder);
         watching.timer.fire = look;
         watching.pid = fork();
@@ -204,6 +204,7 @@ static void settle(Bench *bench) {
 }
 
 int main(int argc, char **argv) {
+    setvbuf(stdout, NULL, _IOLBF, 0);
     size_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : ENTRIES;
     char folder[] = "/tmp/muster-bench-XXXXXX", path[64], reason[256];
     int ready[2], go[2];

@@ -22,25 +22,26 @@ static void write_source(const BlockSource *source, Buf *out) {
 static void write_chunk(const BlockChunk *chunk, Buf *out) {
     pack_signed(out, chunk->first);
     pack_number(out, chunk->count);
-    pack_signed(out, chunk->rows_from);
-    pack_signed(out, chunk->rows_until);
+    pack_number(out, chunk->rows.len);
     pack_signed(out, chunk->time_min);
     pack_signed(out, chunk->time_max);
     pack_byte(out, chunk->levels);
 }
 
-void block_write(const BlockChunk *chunks, uint32_t chunk_count, const BlockSource *sources,
-                 size_t source_count, Words *words, Buf *out) {
+void block_write(const BlockContent *content, Buf *out) {
     size_t begin = out->len;
     memset(buf_reserve(out, BLOCK_HEAD), 0, BLOCK_HEAD);
     out->len += BLOCK_HEAD;
-    pack_number(out, chunk_count);
-    for (uint32_t i = 0; i < chunk_count; i++)
-        write_chunk(&chunks[i], out);
-    pack_number(out, source_count);
-    for (size_t i = 0; i < source_count; i++)
-        write_source(&sources[i], out);
-    words_write(words, out);
+    pack_signed(out, content->journal);
+    pack_number(out, content->chunk_count);
+    for (uint32_t i = 0; i < content->chunk_count; i++)
+        write_chunk(&content->chunks[i], out);
+    pack_number(out, content->source_count);
+    for (size_t i = 0; i < content->source_count; i++)
+        write_source(&content->sources[i], out);
+    for (uint32_t i = 0; i < content->chunk_count; i++)
+        buf_add(out, content->chunks[i].rows);
+    words_write(content->words, out);
     Span body = span(out->ptr + begin + BLOCK_HEAD, out->len - begin - BLOCK_HEAD);
     put32(out->ptr + begin, MAGIC);
     put32(out->ptr + begin + 4, (uint32_t)body.len);
@@ -58,8 +59,9 @@ size_t block_size(Span head) {
 }
 
 static bool read_chunks(Unpack *in, Block *block) {
+    block->journal = unpack_signed(in);
     uint64_t count = unpack_number(in);
-    if (count > BLOCK_CHUNKS || count == 0)
+    if (count > BLOCK_CHUNKS || count == 0 || block->journal < 0)
         return false;
     block->chunk_count = (uint32_t)count;
     for (uint32_t i = 0; i < count; i++) {
@@ -67,14 +69,13 @@ static bool read_chunks(Unpack *in, Block *block) {
         chunk->first = unpack_signed(in);
         uint64_t rows = unpack_number(in);
         chunk->count = (uint32_t)rows;
-        chunk->rows_from = unpack_signed(in);
-        chunk->rows_until = unpack_signed(in);
+        uint64_t size = unpack_number(in);
+        chunk->rows = (Span){NULL, (size_t)size};
         chunk->time_min = unpack_signed(in);
         chunk->time_max = unpack_signed(in);
         chunk->levels = unpack_byte(in);
-        if (in->failed || rows == 0 || rows > ROW_RECORD_MAX || chunk->rows_from < 0 ||
-            chunk->rows_until < chunk->rows_from || chunk->first < 0 ||
-            chunk->rows_until - chunk->rows_from > BLOCK_SIZE_MAX)
+        if (in->failed || rows == 0 || rows > ROW_RECORD_MAX || size > BLOCK_SIZE_MAX ||
+            chunk->first < 0 || chunk->first > INT64_MAX / 2)
             return false;
     }
     return true;
@@ -97,6 +98,12 @@ static bool read_sources(Unpack *in, Block *block) {
     return !in->failed;
 }
 
+static bool read_rows(Unpack *in, Block *block) {
+    for (uint32_t i = 0; i < block->chunk_count; i++)
+        block->chunks[i].rows = unpack_bytes(in, block->chunks[i].rows.len);
+    return !in->failed;
+}
+
 bool block_read(Buf *bytes, Block *ret) {
     Span all = buf_span(bytes);
     if (block_size(all) != all.len)
@@ -108,7 +115,7 @@ bool block_read(Buf *bytes, Block *ret) {
     Block block = {0};
     Unpack in = unpack_begin(body);
     if (check != hash_bytes(body, MAGIC) || !read_chunks(&in, &block) ||
-        !read_sources(&in, &block) ||
+        !read_sources(&in, &block) || !read_rows(&in, &block) ||
         !words_view(span(in.at, (size_t)(in.end - in.at)), &block.words)) {
         array_done(&block.sources);
         return false;
@@ -124,30 +131,31 @@ void block_done(Block *block) {
     buf_done(&block->bytes);
 }
 
-BlockRange block_range(const BlockChunk *chunks, uint32_t chunk_count) {
-    const BlockChunk *last = &chunks[chunk_count - 1];
-    BlockRange range = {.first = chunks[0].first,
+BlockRange block_range(const BlockContent *content) {
+    const BlockChunk *last = &content->chunks[content->chunk_count - 1];
+    BlockRange range = {.first = content->chunks[0].first,
                         .until = last->first + last->count,
-                        .rows_from = chunks[0].rows_from,
-                        .rows_until = last->rows_until,
+                        .journal = content->journal,
                         .time_min = INT64_MAX,
                         .time_max = INT64_MIN};
-    for (uint32_t i = 0; i < chunk_count; i++) {
-        if (chunks[i].time_min < range.time_min)
-            range.time_min = chunks[i].time_min;
-        if (chunks[i].time_max > range.time_max)
-            range.time_max = chunks[i].time_max;
-        range.levels |= chunks[i].levels;
+    for (uint32_t i = 0; i < content->chunk_count; i++) {
+        const BlockChunk *chunk = &content->chunks[i];
+        if (chunk->time_min < range.time_min)
+            range.time_min = chunk->time_min;
+        if (chunk->time_max > range.time_max)
+            range.time_max = chunk->time_max;
+        range.levels |= chunk->levels;
     }
     return range;
 }
 
 bool block_read_range(Span bytes, BlockRange *ret) {
-    Block block;
+    Block block = {0};
     Unpack in = unpack_begin(span_skip(bytes, BLOCK_HEAD));
     if (!read_chunks(&in, &block))
         return false;
-    *ret = block_range(block.chunks, block.chunk_count);
+    *ret = block_range(&(BlockContent){
+        .chunks = block.chunks, .chunk_count = block.chunk_count, .journal = block.journal});
     return true;
 }
 

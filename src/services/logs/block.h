@@ -1,6 +1,6 @@
 /* Blocks: entries that follow each other, up to 64 chunks of them, with an index that tells which
- * chunks to look at. A block lies in a stream of the segment store; it holds no text: its chunks
- * say where their rows stand, and rows where the bytes are. */
+ * chunks to look at. A block lies in a stream of the segment store. It has the rows of its entries
+ * and no text: rows say where the bytes are. */
 #pragma once
 
 #include "services/logs/filter.h"
@@ -14,12 +14,11 @@
 #define BLOCK_SIZE_MAX   (64 << 20)
 
 typedef struct BlockChunk {
-    int64_t first;     /* sequence of its first row */
-    uint32_t count;    /* rows */
-    int64_t rows_from; /* its rows' records in their stream: [from, until) */
-    int64_t rows_until;
+    int64_t first;  /* sequence of its first row */
+    uint32_t count; /* rows */
     Nanos time_min, time_max;
     uint8_t levels; /* a bit for each */
+    Span rows;      /* of row_encode */
 } BlockChunk;
 
 typedef struct BlockSource {
@@ -32,13 +31,21 @@ typedef struct Block {
     Buf bytes; /* what the spans below point into */
     BlockChunk chunks[BLOCK_CHUNKS];
     uint32_t chunk_count;
+    int64_t journal;
     ARRAY(BlockSource) sources; /* by the numbers of its rows */
     WordsView words;
 } Block;
 
 /* A block as bytes; block_read takes bytes over on success (and leaves the Buf empty). */
-void block_write(const BlockChunk *chunks, uint32_t chunk_count, const BlockSource *sources,
-                 size_t source_count, Words *words, Buf *out);
+typedef struct BlockContent {
+    const BlockChunk *chunks;
+    uint32_t chunk_count;
+    const BlockSource *sources;
+    size_t source_count;
+    Words *words;
+    int64_t journal; /* where the records end that tell of it */
+} BlockContent;
+void block_write(const BlockContent *content, Buf *out);
 bool block_read(Buf *bytes, Block *ret);
 void block_done(Block *block);
 
@@ -48,11 +55,11 @@ size_t block_size(Span head);
 /* What every block needs to be passed over without being read. */
 typedef struct BlockRange {
     int64_t first, until; /* sequences */
-    int64_t rows_from, rows_until;
+    int64_t journal;      /* as in BlockContent */
     Nanos time_min, time_max;
     uint8_t levels;
 } BlockRange;
-BlockRange block_range(const BlockChunk *chunks, uint32_t chunk_count);
+BlockRange block_range(const BlockContent *content);
 /* The same from a block's first BLOCK_RANGE_MAX bytes. */
 #define BLOCK_RANGE_MAX 4096
 bool block_read_range(Span bytes, BlockRange *ret);

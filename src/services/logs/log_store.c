@@ -139,29 +139,41 @@ static void write_rows(LogStore *store) {
     row_write_rows(&store->records, chunk->is.first + store->written,
                    chunk->rows.items + store->written, chunk->rows.count - store->written);
     store->written = (uint32_t)chunk->rows.count;
-    chunk->is.rows_until = log_store_rows_end(store);
 }
 
-void log_store_begin_chunk(LogStore *store, int64_t rows_from) {
+void log_store_begin_chunk(LogStore *store) {
     OpenChunk *chunk = &store->chunks[store->chunk_count++];
     chunk->rows.count = 0;
     buf_clear(&chunk->text);
-    chunk->is = (BlockChunk){
-        .first = store->next, .rows_from = rows_from, .time_min = INT64_MAX, .time_max = INT64_MIN};
+    chunk->is = (BlockChunk){.first = store->next, .time_min = INT64_MAX, .time_max = INT64_MIN};
     store->written = 0;
 }
 
 /* The block being filled is closed; a new one begins. Its sources that live on say so at once, so
  * that a restart has to read nothing older than the last block. */
-void log_store_seal(LogStore *store) {
-    write_rows(store);
+void log_store_seal(LogStore *store, int64_t journal) {
     BlockChunk chunks[BLOCK_CHUNKS];
-    for (uint32_t i = 0; i < store->chunk_count; i++)
+    Buf rows = {0};
+    size_t ends[BLOCK_CHUNKS], at = 0;
+    for (uint32_t i = 0; i < store->chunk_count; i++) {
         chunks[i] = store->chunks[i].is;
+        row_encode(&rows, store->chunks[i].rows.items, store->chunks[i].rows.count);
+        ends[i] = rows.len;
+    }
+    for (uint32_t i = 0; i < store->chunk_count; at = ends[i++])
+        chunks[i].rows = span(rows.ptr + at, ends[i] - at);
+    BlockContent content = {
+        .chunks = chunks,
+        .chunk_count = store->chunk_count,
+        .sources = store->open_sources.items,
+        .source_count = store->open_sources.count,
+        .words = store->words,
+        .journal = journal,
+    };
     assert(!store->sealed.len);
-    block_write(chunks, store->chunk_count, store->open_sources.items, store->open_sources.count,
-                store->words, &store->sealed);
-    store->sealed_range = block_range(chunks, store->chunk_count);
+    block_write(&content, &store->sealed);
+    store->sealed_range = block_range(&content);
+    buf_done(&rows);
     words_clear(store->words);
     store->chunk_count = 0;
     store->written = 0;
@@ -179,15 +191,16 @@ bool log_store_chunk_is_full(const LogStore *store) {
 
 /* Makes room for a row: a new chunk, a new block. */
 static void make_room(LogStore *store) {
-    if (store->chunk_count && log_store_chunk_is_full(store) &&
-        store->chunk_count == BLOCK_CHUNKS && !store->sealed.len)
-        log_store_seal(store);
-    if (store->open_sources.count >= ROW_SOURCES_MAX - 1 && !store->sealed.len)
-        log_store_seal(store);
+    bool full = store->chunk_count == BLOCK_CHUNKS && log_store_chunk_is_full(store);
+    if ((full || store->open_sources.count >= ROW_SOURCES_MAX - 1) && store->chunk_count &&
+        !store->sealed.len) {
+        write_rows(store);
+        log_store_seal(store, log_store_rows_end(store));
+    }
     if (!store->chunk_count ||
         (log_store_chunk_is_full(store) && store->chunk_count < BLOCK_CHUNKS)) {
         write_rows(store);
-        log_store_begin_chunk(store, log_store_rows_end(store));
+        log_store_begin_chunk(store);
     }
 }
 
@@ -284,14 +297,13 @@ int log_store_sync(LogStore *store) {
 
 /* ---- limits ---- */
 
-/* Forgets the blocks whose rows are gone, or all of whose bytes are. */
+/* Forgets the blocks that the segment store has dropped. */
 static void forget_blocks(LogStore *store) {
     size_t gone = 0;
-    int64_t rows_first = segment_stream_first(store->rows);
     int64_t blocks_first = segment_stream_first(store->blocks);
     while (gone < store->sealed_blocks.count) {
         SealedBlock *block = &store->sealed_blocks.items[gone];
-        if (block->offset >= blocks_first && block->range.rows_until > rows_first)
+        if (block->offset >= blocks_first)
             break;
         log_store_unload(store, block);
         gone++;

@@ -98,7 +98,7 @@ LogStoreUsage log_store_usage(const LogStore *store);
 typedef struct LogChunk {
     int64_t first, until; /* sequences that it answers for, though some may be lost */
     const Row *rows;
-    const Span *raws;                /* ptr NULL: lost */
+    const Span *raws;                /* ptr NULL: lost, or of no use */
     const RowSource *const *sources; /* of each row */
     uint32_t count;
 } LogChunk;

@@ -23,7 +23,7 @@ typedef struct SealedBlock {
 
 /* Rows with their bytes and sources. */
 typedef struct LogRead {
-    Buf records, text;
+    Buf text;
     Rows rows;
     ARRAY(Span) raws;
     ARRAY(const RowSource *) sources;
@@ -79,11 +79,10 @@ uint16_t log_store_number(LogStore *store, LogSourceName *source);
 void log_store_put(LogStore *store, LogSourceName *source, const Row *row, Span raw,
                    const RtLogEntry *entry);
 
-/* Begins a chunk whose records begin there. */
-void log_store_begin_chunk(LogStore *store, int64_t rows_from);
+void log_store_begin_chunk(LogStore *store);
 bool log_store_chunk_is_full(const LogStore *store);
-/* Closes the block being filled; nothing sealed waits. */
-void log_store_seal(LogStore *store);
+/* Closes the block being filled, whose records end at `journal`; nothing sealed waits. */
+void log_store_seal(LogStore *store, int64_t journal);
 
 /* Where the next record will stand in the stream of rows. */
 int64_t log_store_rows_end(const LogStore *store);
@@ -93,8 +92,9 @@ int64_t log_store_rows_end(const LogStore *store);
 /* Reads a stretch of a stream, appending it to `out`; what is lost is zeroes, and counted. */
 int log_store_read(SegmentStream *stream, int64_t from, int64_t until, Buf *out, int64_t *ret_lost);
 
-/* The bytes of all rows of `read`, whose sources are set, into its raws. */
-int log_store_read_raws(LogStore *store, LogRead *read);
+/* The bytes of the rows of `read`, whose sources are set, into its raws: of all (NULL), or of those
+ * that may match. */
+int log_store_read_raws(LogStore *store, LogRead *read, const Filter *filter);
 void log_store_read_done(LogRead *read);
 
 /* The block, read when it is not in memory. NULL: `*ret_error` says why, 0 for a damaged one. */

@@ -10,7 +10,6 @@
 #define GAP_MAX 4096 /* bytes between two rows that are read along rather than passed over */
 
 void log_store_read_done(LogRead *read) {
-    buf_done(&read->records);
     buf_done(&read->text);
     array_done(&read->rows);
     array_done(&read->raws);
@@ -94,15 +93,33 @@ static int read_place(LogStore *store, LogRead *read, size_t from, bool *taken, 
     return count ? read_run(read, stream, order, count) : 0;
 }
 
-int log_store_read_raws(LogStore *store, LogRead *read) {
+/* Whether a row can match, as far as it is known without its bytes. */
+static bool row_may_match(LogStore *store, const Filter *filter, const Row *row,
+                          const RowSource *source) {
+    FilterGlance glance = {
+        .service = source->service,
+        .instance = source->instance,
+        .time = row->time,
+        .run = source->run,
+        .last_run = log_store_last_run(store, source->service),
+        .level = row->level,
+        .stream = source->stream,
+    };
+    return row->level != ROW_NO_ENTRY && filter_glance(filter, &glance) != FILTER_NO;
+}
+
+int log_store_read_raws(LogStore *store, LogRead *read, const Filter *filter) {
     size_t count = read->rows.count;
     bool *taken = xcalloc(count + 1, sizeof *taken);
     uint32_t *order = xcalloc(count + 1, sizeof *order);
     int r = 0;
     buf_clear(&read->text);
     read->raws.count = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         *array_push(&read->raws) = (Span){NULL, 0};
+        taken[i] =
+            filter && !row_may_match(store, filter, &read->rows.items[i], read->sources.items[i]);
+    }
     for (size_t i = 0; r == 0 && i < count; i++)
         if (!taken[i])
             r = read_place(store, read, i, taken, order);
@@ -165,24 +182,12 @@ Block *log_store_load(LogStore *store, SealedBlock *sealed, int *ret_error) {
 
 /* ---- chunks ---- */
 
-static int read_sealed(LogStore *store, const Block *block, const BlockChunk *chunk, bool texts,
-                       LogChunk *ret) {
+static int read_sealed(LogStore *store, const Block *block, const BlockChunk *chunk,
+                       const Filter *texts, LogChunk *ret) {
     LogRead *read = &store->read;
-    int64_t lost;
-    buf_clear(&read->records);
     read->rows.count = read->sources.count = read->raws.count = 0;
-    int r = log_store_read(store->rows, chunk->rows_from, chunk->rows_until, &read->records, &lost);
-    if (r < 0)
-        return r;
-    RowRecord record;
-    size_t at = 0, lack;
-    while (at + 12 <= read->records.len) {
-        r = row_read_record(buf_span(&read->records), &at, &record, &lack);
-        if (r == 0)
-            break;
-        if (r == 1 && !record.is_source && !row_read(&record, &read->rows))
-            break;
-    }
+    if (!row_decode(chunk->rows, chunk->count, &read->rows))
+        read->rows.count = 0;
     /* Damaged ones are passed over whole: sequences would be wrong. */
     bool whole = read->rows.count == chunk->count;
     for (size_t i = 0; whole && i < read->rows.count; i++) {
@@ -193,7 +198,7 @@ static int read_sealed(LogStore *store, const Block *block, const BlockChunk *ch
     }
     if (!whole)
         read->rows.count = 0;
-    r = texts && whole ? log_store_read_raws(store, read) : 0;
+    int r = texts && whole ? log_store_read_raws(store, read, texts) : 0;
     *ret = (LogChunk){chunk->first,        chunk->first + chunk->count,
                       read->rows.items,    texts ? read->raws.items : NULL,
                       read->sources.items, (uint32_t)read->rows.count};
@@ -244,7 +249,7 @@ static int find_in_block(LogStore *store, SealedBlock *sealed, const Filter *fil
         const BlockChunk *chunk = &block->chunks[i];
         bool beyond = backwards ? chunk->first > sequence : chunk->first + chunk->count <= sequence;
         if (chunks >> i & 1 && !beyond)
-            return read_sealed(store, block, chunk, texts, ret);
+            return read_sealed(store, block, chunk, texts ? filter : NULL, ret);
     }
     return 0;
 }

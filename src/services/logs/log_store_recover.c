@@ -65,9 +65,9 @@ static void warm(LogStore *store) {
 
 /* A source begins to have a number. Number 0 is the first of each block: where it comes again, the
  * block before was sealed, and what was sealed did not reach the disk. */
-static int recover_source(LogStore *store, const RowRecord *record, Nanos wall) {
+static int recover_source(LogStore *store, const RowRecord *record, int64_t from, Nanos wall) {
     if (record->id == 0 && store->open_sources.count && store->chunk_count) {
-        log_store_seal(store);
+        log_store_seal(store, from);
         int r = log_store_flush(store, wall);
         if (r < 0)
             return r;
@@ -98,7 +98,7 @@ static int recover_source(LogStore *store, const RowRecord *record, Nanos wall) 
 /* Those rows are taken whose sources are known, into `read`. */
 static bool recover_known(LogStore *store, const RowRecord *record, LogRead *read) {
     read->rows.count = read->sources.count = 0;
-    if (!row_read(record, &read->rows))
+    if (!row_decode(record->rows, record->count, &read->rows))
         return false;
     for (size_t i = 0; i < read->rows.count; i++) {
         uint16_t source = read->rows.items[i].source;
@@ -109,18 +109,17 @@ static bool recover_known(LogStore *store, const RowRecord *record, LogRead *rea
     return read->rows.count > 0;
 }
 
-static int recover_rows(LogStore *store, const RowRecord *record, int64_t from, int64_t until,
-                        Arena *arena, LogRead *read) {
+static int recover_rows(LogStore *store, const RowRecord *record, Arena *arena, LogRead *read) {
     if (record->first < store->next || !recover_known(store, record, read))
         return 0;
-    int r = log_store_read_raws(store, read);
+    int r = log_store_read_raws(store, read, NULL);
     if (r < 0)
         return r;
     bool gap = record->first > store->next;
     store->next = record->first;
     if (!store->chunk_count ||
         (store->chunk_count < BLOCK_CHUNKS && (gap || log_store_chunk_is_full(store))))
-        log_store_begin_chunk(store, from);
+        log_store_begin_chunk(store);
     else if (gap)
         return 0; /* no chunk is left to begin behind the gap: the rows are lost with it */
     for (size_t i = 0; i < read->rows.count; i++) {
@@ -134,9 +133,7 @@ static int recover_rows(LogStore *store, const RowRecord *record, int64_t from, 
                       is_entry ? &entry : NULL);
         arena_reset(arena);
     }
-    OpenChunk *chunk = &store->chunks[store->chunk_count - 1];
-    chunk->is.rows_until = until;
-    store->written = (uint32_t)chunk->rows.count;
+    store->written = (uint32_t)store->chunks[store->chunk_count - 1].rows.count;
     return 0;
 }
 
@@ -167,9 +164,8 @@ static int recover_records(LogStore *store, int64_t from, Nanos wall) {
         size_t before = at;
         int found = row_read_record(buf_span(&bytes), &at, &record, &lack);
         if (found == 1) {
-            r = record.is_source ? recover_source(store, &record, wall)
-                                 : recover_rows(store, &record, begin + (int64_t)before,
-                                                begin + (int64_t)at, &arena, &read);
+            r = record.is_source ? recover_source(store, &record, begin + (int64_t)before, wall)
+                                 : recover_rows(store, &record, &arena, &read);
             continue;
         }
         if (found < 0)
@@ -200,7 +196,7 @@ int log_store_recover(LogStore *store, Nanos wall) {
     warm(store);
     int64_t from = segment_stream_first(store->rows);
     if (store->sealed_blocks.count)
-        from = store->sealed_blocks.items[store->sealed_blocks.count - 1].range.rows_until;
+        from = store->sealed_blocks.items[store->sealed_blocks.count - 1].range.journal;
     r = recover_records(store, from, wall);
     /* With nothing left that tells, the bytes of all rows that there ever were are more than the
      * rows. */

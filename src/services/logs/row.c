@@ -50,13 +50,8 @@ void row_write_source(Buf *out, uint16_t id, const RowSource *source) {
     end_record(out, at);
 }
 
-/* Each row goes by what is likely: it follows where the last of its source ended, a moment after
- * the row before. */
-void row_write_rows(Buf *out, int64_t first, const Row *rows, size_t count) {
-    size_t at = begin_record(out);
-    pack_byte(out, KIND_ROWS);
-    pack_signed(out, first);
-    pack_number(out, count);
+/* Each row goes by what is likely: it follows where the last one ended, a moment after it. */
+void row_encode(Buf *out, const Row *rows, size_t count) {
     int64_t offset = 0;
     Nanos time = 0;
     for (size_t i = 0; i < count; i++) {
@@ -68,6 +63,14 @@ void row_write_rows(Buf *out, int64_t first, const Row *rows, size_t count) {
         offset = row->offset + row->size;
         time = row->time;
     }
+}
+
+void row_write_rows(Buf *out, int64_t first, const Row *rows, size_t count) {
+    size_t at = begin_record(out);
+    pack_byte(out, KIND_ROWS);
+    pack_signed(out, first);
+    pack_number(out, count);
+    row_encode(out, rows, count);
     end_record(out, at);
 }
 
@@ -118,11 +121,11 @@ int row_read_record(Span bytes, size_t *at, RowRecord *ret, size_t *ret_lack) {
     return -EBADMSG;
 }
 
-bool row_read(const RowRecord *record, Rows *out) {
-    Unpack in = unpack_begin(record->rows);
+bool row_decode(Span bytes, uint32_t count, Rows *out) {
+    Unpack in = unpack_begin(bytes);
     int64_t offset = 0;
     Nanos time = 0;
-    for (uint32_t i = 0; i < record->count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         uint64_t source = unpack_number(&in), size = unpack_number(&in);
         Row row = {.level = source & 7, .source = (uint16_t)(source >> 3), .size = (uint32_t)size};
         row.offset = (int64_t)((uint64_t)offset + (uint64_t)unpack_signed(&in));

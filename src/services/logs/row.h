@@ -41,7 +41,7 @@ typedef struct RowRecord {
     uint16_t id; /* source … */
     RowSource source;
     int64_t first; /* … or rows */
-    Span rows;     /* for row_read */
+    Span rows;     /* for row_decode */
     uint32_t count;
 } RowRecord;
 
@@ -49,9 +49,11 @@ typedef struct RowRecord {
  * bytes at least are missing; -EBADMSG: here is none, and *at has moved to where one may begin. */
 int row_read_record(Span bytes, size_t *at, RowRecord *ret, size_t *ret_lack);
 
-/* All its rows, to the end of `out`; false when they are malformed. */
+/* Rows as bytes, which know neither where they end nor how many they are; all of them, to the end
+ * of `out`. False when they are malformed. */
 typedef ARRAY(Row) Rows;
-bool row_read(const RowRecord *record, Rows *out);
+void row_encode(Buf *out, const Row *rows, size_t count);
+bool row_decode(Span bytes, uint32_t count, Rows *out);
 
 /* Bytes that make what has been written of an unfinished record one that is passed over. `begun`
  * is what there is of it. */
