@@ -284,6 +284,9 @@ static void complete_check(Reader *reader, ServiceConfig *service) {
         const DocEntry *port = reader_field(&CHECK_RULES, entry->value, "port");
         resolve_check_port(reader, service, port ? port->value->place : entry->place);
     }
+    bool timed = doc_get(entry->value, SPAN("timeout")) != NULL;
+    if (!timed && check->timeout > check->interval)
+        check->timeout = check->interval;
     if (networked && check->timeout > check->interval)
         reader_warn(reader, entry->place, "the timeout of the check is longer than its interval");
     reader_leave(reader, mark);
