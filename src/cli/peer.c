@@ -183,6 +183,8 @@ static void on_interrupt(void *owner, int signal) {
     peer->interrupted = true;
     if (peer->running)
         client_cancel(peer->running);
+    else /* whoever waits for something else looks at `interrupted` */
+        world_stop(peer->world);
 }
 
 static int open_channel(Peer *peer) {

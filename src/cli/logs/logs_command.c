@@ -188,6 +188,8 @@ static int follow(LogsCommand *logs) {
     }
     for (;;) {
         subscribe_once(logs);
+        if (logs->remote.peer.interrupted)
+            return EXIT_INTERRUPTED;
         if (logs->ended.code != STATUS_UNAVAILABLE || (!logs->last && !logs->away))
             return logs->ended.code == STATUS_OK ? 0 : remote_report(&logs->remote, logs->ended);
         if (!logs->away && !logs->remote.quiet)
@@ -197,6 +199,8 @@ static int follow(LogsCommand *logs) {
         wheel_arm(world_wheel(world), &logs->again, world_now(world) + AGAIN);
         world_run(world);
         wheel_cancel(world_wheel(world), &logs->again);
+        if (logs->remote.peer.interrupted)
+            return EXIT_INTERRUPTED;
     }
 }
 
