@@ -2,6 +2,7 @@
 #include "rpc/server.h"
 #include "schema/codec.h"
 #include "schema/wire.h"
+#include "services/topology/beat.h"
 #include "services/topology/internal.h"
 
 #define INTERVAL_MIN_MS     100
@@ -45,29 +46,6 @@ static void unregister_message(Call *call, const void *message) {
 
 #define ADVICE SPAN("this service_id is not registered (any more): call RegisterService again")
 
-/* Reads a beat that has nothing but an id and numbers, as most do. False when it has more in it, or
- * is malformed. */
-static bool read_plain_beat(Span bytes, RtHeartbeatRequest *ret) {
-    WireReader reader = wire_reader(bytes);
-    WireField field;
-    *ret = (RtHeartbeatRequest){0};
-    while (wire_next(&reader, &field)) {
-        if (field.number == RtHeartbeatRequest_service_id_number && field.type == WIRE_BYTES) {
-            ret->service_id = field.bytes;
-        } else if (field.number == RtHeartbeatRequest_sequence_number &&
-                   field.type == WIRE_VARINT) {
-            ret->sequence = (int64_t)field.value;
-        } else if (field.number == RtHeartbeatRequest_round_trip_us_number &&
-                   field.type == WIRE_VARINT) {
-            ret->round_trip_us = (int64_t)field.value;
-            ret->has_round_trip_us = true;
-        } else {
-            return false;
-        }
-    }
-    return reader.failed == WIRE_FINE;
-}
-
 static void put_bytes(char **at, uint32_t number, Span bytes) {
     *at += wire_put_varint(*at, number << 3 | WIRE_BYTES);
     *at += wire_put_varint(*at, bytes.len);
@@ -105,7 +83,7 @@ static void heartbeat_message(Call *call, const void *message) {
     RtHeartbeatRequest plain;
     const RtHeartbeatRequest *beat = &plain;
     Arena arena = {0};
-    if (!read_plain_beat(bytes, &plain)) {
+    if (!beat_read_plain(bytes, &plain)) {
         void *decoded;
         SchemaError error = {0};
         if (schema_decode(&RtHeartbeatRequest_type, bytes, NULL, &arena, &decoded, &error) < 0) {
