@@ -41,8 +41,8 @@ static const RuleSet RESTART_SET = {RESTART, "policy"};
 static const Rule STOP[] = {
     {"signal", NULL, RULE_SIGNAL, S(stop.signal), .fallback = "SIGTERM",
      .about = "Sent to the process group first"},
-    {"timeout", "timeout_seconds", RULE_DURATION, S(stop.timeout), .most = DAY_MS,
-     .fallback = "10s", .about = "What still lives after this is killed"},
+    {"timeout", NULL, RULE_DURATION, S(stop.timeout), .most = DAY_MS, .fallback = "10s",
+     .about = "What still lives after this is killed"},
     {"command", NULL, RULE_COMMAND, S(stop.command),
      .about = "Run in place of the signal, in the service's environment"},
     {0},

@@ -159,9 +159,25 @@ static const char *type_name(const Rule *rule) {
         [RULE_LABELS] = "map",
         [RULE_CRON] = "schedule",
         [RULE_SECTION] = "map",
-        [RULE_OWN] = "",
     };
     return NAMES[rule->type];
+}
+
+/* How a field of its own form is written, by what the form begins with. */
+static const char *form_name(const Rule *rule) {
+    static const struct {
+        const char *begin, *name;
+    } FORMS[] = {
+        {"{\"type\": \"boolean\"", "true, false"},
+        {"{\"type\": \"object\"", "map"},
+        {"{\"type\": \"string\"", "string"},
+        {"{\"type\": [\"integer\"", "port"},
+        {"{\"oneOf\": [{\"type\": \"string\"", "string or list"},
+    };
+    for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++)
+        if (strncmp(rule->form, FORMS[i].begin, strlen(FORMS[i].begin)) == 0)
+            return FORMS[i].name;
+    return "map or list";
 }
 
 /* The names of a choice, without those that say the same as one before. */
@@ -183,7 +199,7 @@ static void add_row(Buf *out, const Rule *rule, const char *prefix) {
     if (rule->type == RULE_CHOICE)
         add_choice_names(out, rule);
     else
-        buf_add(out, span_of(type_name(rule)));
+        buf_add(out, span_of(rule->type == RULE_OWN ? form_name(rule) : type_name(rule)));
     buf_add_literal(out, " | ");
     if (rule->fallback)
         buf_printf(out, "`%s`", rule->fallback);
