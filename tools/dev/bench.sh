@@ -3,6 +3,7 @@
 #   base      the hash map at a million entries
 #   codec     messages to and from bytes and JSON
 #   config    a thousand services read from YAML: libfyaml alone
+#   keeper    100 processes started and ended, output taken: posix_spawn and a pipe
 #   rpc       unary calls: nghttpd, tonic, grpc-go, C++ gRPC, each server on one processor
 #   discovery lookups by name: etcd; beats of a million services; watchers of a busy graph
 #   logs      a million entries taken over, searched, and their bytes on the disk: SQLite FTS5
@@ -14,7 +15,7 @@
 # named as missing. --json prints the same for machines.
 source tools/dev/compile.sh
 
-BENCHES=(base codec config discovery logs rpc startup store)
+BENCHES=(base codec config discovery keeper logs rpc startup store)
 
 name='' options=()
 while [ $# -gt 0 ]; do
