@@ -11,11 +11,19 @@ trap 'rm -rf "$work"' EXIT
 protoc -I proto --include_imports -o "$work/set.binpb" proto/runtime/v1/*.proto
 
 passed=0 failed=0
-for service in topology; do
-    timeout 180 node "tests/services/$service.mjs" build/muster "$work/set.binpb" "$grpcurl" >"$work/log" 2>&1 || true
+# count LABEL COMMAND…: one program of tests, which ends with `N passed, N failed`.
+count() {
+    local label=$1 good bad
+    shift
+    timeout 180 "$@" >"$work/log" 2>&1 || true
     read -r good _ bad _ <<<"$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$work/log" | tail -n 1)"
     [ "${bad:-1}" = 0 ] || cat "$work/log"
-    echo "$service: ${good:=0} passed, ${bad:=1} failed"
+    echo "$label: ${good:=0} passed, ${bad:=1} failed"
     passed=$((passed + good)) failed=$((failed + bad))
+}
+
+for service in topology; do
+    count "$service" node "tests/services/$service.mjs" build/muster "$work/set.binpb" "$grpcurl"
 done
+count 'broker and health' python3 tests/services/discovery.py build/muster "$grpcurl"
 echo "$passed passed, $failed failed"
