@@ -1,4 +1,6 @@
-/* The library against the real program: usage: muster_c_test MUSTER */
+/* The library and the calculator against the real program.
+ *
+ * usage: muster_c_test MUSTER CALCULATOR_SERVER CALCULATOR_CLIENT */
 #include "muster.h"
 
 #include <errno.h>
@@ -10,7 +12,7 @@
 #include "base/test.h"
 #include "rpc.h"
 
-static const char *program;
+static const char *program, *calculator_server, *calculator_client;
 
 /* ---- a runtime in a folder of its own ---- */
 
@@ -107,28 +109,54 @@ static int count_in(Runtime *runtime, const char *method, int field, int inner, 
 #define GET_TOPOLOGY "/runtime.v1.TopologyService/GetTopology"
 enum { NODES = 1, EDGES = 2, INSTANCES = 3, NODE_NAME = 1, EDGE_TARGET = 2, SERVICE_NAME = 2 };
 
-/* The entries with that correlation id. */
-static int count_logs(Runtime *runtime, const char *correlation_id, const char *message) {
+typedef struct Entry {
+    char service[100], message[200], correlation_id[200];
+} Entry;
+
+/* Calls back with each entry of the log. */
+static void each_log(Runtime *runtime, void (*with)(void *owner, const Entry *entry), void *owner) {
     Bytes request = {0}, stream = {0}, in = {0}, answer = {0};
     rpc_envelope(&stream, &request);
     int r = rpc_begin(&runtime->http, "/runtime.v1.LoggerService/QueryLogs", &stream, 2000);
-    int count = 0;
     while (r == 0 && rpc_next(&runtime->http, &in, &answer) == 1) {
-        bool id = false, text = false;
+        Entry entry = {0};
         for (Reader each = reader_of(answer.ptr, answer.len); reader_next(&each);) {
-            char value[200] = "";
-            reader_text(&each, value, sizeof value);
-            text |= each.field == 3 && strcmp(value, message) == 0;
-            id |= each.field == 5 && strcmp(value, correlation_id) == 0;
+            if (each.field == 1)
+                reader_text(&each, entry.service, sizeof entry.service);
+            else if (each.field == 3)
+                reader_text(&each, entry.message, sizeof entry.message);
+            else if (each.field == 5)
+                reader_text(&each, entry.correlation_id, sizeof entry.correlation_id);
         }
-        count += id && text;
+        with(owner, &entry);
     }
     http_close(&runtime->http);
     bytes_done(&request);
     bytes_done(&stream);
     bytes_done(&in);
     bytes_done(&answer);
-    return count;
+}
+
+typedef struct Search {
+    const char *service, *message, *correlation_id; /* NULL: any */
+    int found;
+    char first_id[200]; /* of the first that was found */
+} Search;
+
+static void compare(void *owner, const Entry *entry) {
+    Search *search = owner;
+    if ((search->service && strcmp(search->service, entry->service) != 0) ||
+        strcmp(search->message, entry->message) != 0 ||
+        (search->correlation_id && strcmp(search->correlation_id, entry->correlation_id) != 0))
+        return;
+    if (search->found++ == 0)
+        snprintf(search->first_id, sizeof search->first_id, "%s", entry->correlation_id);
+}
+
+static int count_logs(Runtime *runtime, Search *search) {
+    search->found = 0;
+    each_log(runtime, compare, search);
+    return search->found;
 }
 
 /* Waits for what happens elsewhere, and fails when it does not. */
@@ -205,7 +233,8 @@ static void services_find_each_other(void **state) {
     muster_log(client, MUSTER_INFO, "Calling Add(%d,%d)", 2, 3);
     muster_report_call(client, &(MusterCall){"calc-server", "Add", 1500, NULL, NULL});
     muster_set_correlation_id(NULL);
-    EVENTUALLY(count_logs(&runtime, "req-123", "Calling Add(2,3)") == 1);
+    Search calling = {.message = "Calling Add(2,3)", .correlation_id = "req-123"};
+    EVENTUALLY(count_logs(&runtime, &calling) == 1);
     EVENTUALLY(count_in(&runtime, GET_TOPOLOGY, EDGES, EDGE_TARGET, "calc-server") >= 1);
 
     muster_withdraw(server, "CalculatorService");
@@ -239,7 +268,8 @@ static void a_restart_of_the_runtime_is_lived_through(void **state) {
     EVENTUALLY(count_in(&runtime, GET_TOPOLOGY, INSTANCES, SERVICE_NAME, "calc-server") == 1);
     MusterLookup lookup = {.name = "CalculatorService"};
     EVENTUALLY(muster_lookup(server, &lookup, &found, 1) == 1);
-    EVENTUALLY(count_logs(&runtime, "req-away", "said while it was away") == 1);
+    Search said = {.message = "said while it was away", .correlation_id = "req-away"};
+    EVENTUALLY(count_logs(&runtime, &said) == 1);
     usleep(1500000); /* a beat or two later it is still one */
     assert_int_equal(count_in(&runtime, GET_TOPOLOGY, INSTANCES, SERVICE_NAME, "calc-server"), 1);
     muster_watch_free(watch);
@@ -259,18 +289,67 @@ static void ids_are_threads_own(void **state) {
     assert_string_equal(muster_correlation_id(), "");
 }
 
+static pid_t run_service(const Runtime *runtime, const char *path) {
+    pid_t child = fork();
+    if (child == 0) {
+        setenv("MUSTER_ADDRESS", runtime->address, 1);
+        setenv("MUSTER_TOKEN", runtime->target.token ? runtime->target.token : "", 1);
+        dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
+        execl(path, path, NULL);
+        _exit(127);
+    }
+    return child;
+}
+
+static void stop_service(pid_t child) {
+    int status;
+    kill(child, SIGTERM);
+    waitpid(child, &status, 0);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* The specification's request, seen from all three sides. */
+static void the_calculator_is_found_and_followed(void **state) {
+    (void)state;
+    Runtime runtime;
+    runtime_init(&runtime);
+    pid_t server = run_service(&runtime, calculator_server);
+    EVENTUALLY(count_in(&runtime, GET_TOPOLOGY, NODES, NODE_NAME, "calculator-server-c") == 1);
+    pid_t client = run_service(&runtime, calculator_client);
+    Search sum = {.service = "calculator-server-c", .message = "Add(2,3) = 5"};
+    EVENTUALLY(count_logs(&runtime, &sum) == 1);
+    char id[200];
+    snprintf(id, sizeof id, "%s", sum.first_id);
+    Search steps[] = {{"calculator-client-c", "Calling Add(2,3)", id, 0, ""},
+                      {"broker", "Lookup CalculatorService", id, 0, ""},
+                      {"calculator-client-c", "Result: 5", id, 0, ""}};
+    for (int i = 0; i < 3; i++)
+        EVENTUALLY(count_logs(&runtime, &steps[i]) == 1);
+    EVENTUALLY(count_in(&runtime, GET_TOPOLOGY, EDGES, EDGE_TARGET, "calculator-server-c") >= 2);
+    stop_service(client);
+    stop_service(server);
+    assert_int_equal(count_in(&runtime, GET_TOPOLOGY, NODES, NODE_NAME, "calculator-server-c"), 0);
+    runtime_done(&runtime);
+}
+
 int main(int argc, char **argv) {
-    if (argc < 2)
+    if (argc < 4)
         return 2;
-    char *path = realpath(argv[1], NULL);
-    program = path;
+    char *paths[3];
+    for (int i = 0; i < 3; i++)
+        paths[i] = realpath(argv[1 + i], NULL);
+    program = paths[0];
+    calculator_server = paths[1];
+    calculator_client = paths[2];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_works_without_a_runtime),
         cmocka_unit_test(services_find_each_other),
         cmocka_unit_test(a_restart_of_the_runtime_is_lived_through),
+        cmocka_unit_test(the_calculator_is_found_and_followed),
         cmocka_unit_test(ids_are_threads_own),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    free(path);
+    for (int i = 0; i < 3; i++)
+        free(paths[i]);
     return failed;
 }
