@@ -1,5 +1,6 @@
 /* muster logs: what services print and send. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -100,7 +101,7 @@ static void print_in_pipe(const RtLogEntry *entry) {
 }
 
 static void print_entry(LogsCommand *logs, const RtLogEntry *entry) {
-    if (entry->sequence)
+    if (entry->sequence > logs->last)
         logs->last = entry->sequence;
     if (logs->remote.json)
         remote_print_json(&RtLogEntry_type, entry, true);
@@ -128,6 +129,17 @@ static void on_bytes(void *owner, const void *message) {
 
 /* ---- asking ---- */
 
+/* The latest first. Services send their entries in batches, so those of one request arrive in
+ * another order than that in which they came about. */
+static int by_time(const void *a, const void *b) {
+    const RtLogEntry *left = *(RtLogEntry *const *)a, *right = *(RtLogEntry *const *)b;
+    if (left->timestamp != right->timestamp)
+        return left->timestamp > right->timestamp ? -1 : 1;
+    if (left->nanoseconds != right->nanoseconds)
+        return left->nanoseconds > right->nanoseconds ? -1 : 1;
+    return (left->sequence < right->sequence) - (left->sequence > right->sequence);
+}
+
 static int query(LogsCommand *logs) {
     bool all = logs->tail == -1 || logs->correlation;
     RtLogQuery request = {
@@ -142,7 +154,9 @@ static int query(LogsCommand *logs) {
     request.service_names.count = (uint32_t)logs->services.count;
     int result =
         remote_ask(&logs->remote, &RtLoggerService_service.methods[RtLoggerService_QueryLogs],
-                   &request, all ? on_entry : on_latest, logs);
+                   &request, all && !logs->correlation ? on_entry : on_latest, logs);
+    if (logs->correlation && logs->latest.count)
+        qsort(logs->latest.items, logs->latest.count, sizeof *logs->latest.items, by_time);
     while (logs->latest.count)
         print_entry(logs, logs->latest.items[--logs->latest.count]);
     fflush(stdout);
