@@ -20,6 +20,8 @@ packages_of() {
         libfyaml-dev libre2-dev libminizip-dev ;;
     test) echo clang clang-format clang-tidy libclang-rt-dev llvm go:golang-go openssl:openssl python3-venv curl:curl chromium:chromium ;;
     pip) echo pip3:python3-pip ;;
+    orchestrator) echo node:nodejs nginx:nginx-light redis-server:redis-server postgresql python3:python3 ss:iproute2 \
+        setpriv:util-linux ;;
     bench) echo libprotobuf-dev protobuf-c-compiler libprotobuf-c-dev libabsl-dev \
         h2load:nghttp2-client nghttpd:nghttp2-server etcd:etcd-server libgrpc++-dev protobuf-compiler-grpc ;;
     *) return 1 ;;

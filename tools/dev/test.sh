@@ -17,6 +17,7 @@
 #   services    the services of the program itself, by grpc-js, grpcurl and curl
 #   servers     muster call and describe, against servers of others and our own
 #   attack      floods, bombs, slow clients, crowds, forgeries leave a server small and serving
+#   orchestrator  real servers and misbehaving programs under the orchestrator; kills of all kinds
 #   connect     the Connect conformance suite: our server and our client
 #   http2       h2spec: HTTP/2 and HPACK, cleartext and TLS
 #   typescript  the TypeScript client against a real runtime, and its guide as it is written
@@ -26,7 +27,7 @@
 need build test
 
 # One file of tools/dev/suites/ each: it prints what it finds and ends with `N passed, N failed`.
-SUITES=(fmt tidy proto unit asan tsan fuzz protobuf toml roundtrip clients services servers attack connect http2 typescript)
+SUITES=(fmt tidy proto unit asan tsan fuzz protobuf toml roundtrip clients services servers attack connect http2 typescript orchestrator)
 
 logs=build-logs
 passed=0 failed=0 summary=()

@@ -84,7 +84,6 @@ void ending_look(Instance *instance) {
             instance->end_begun = now;
         if (!life->deserted) {
             life->deserted = true;
-            instance_left_behind(instance, &member);
             life_signal(life, instance->killed ? SIGKILL : SIGTERM, PROCESS_TREE);
         }
     }

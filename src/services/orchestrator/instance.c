@@ -231,9 +231,12 @@ void instance_renew(Instance *instance, Span actor, bool counts, const char *why
 
 /* ---- its process ---- */
 
+/* It counts from when the process says that it is ready, where it is to say so. */
 static void arm_watchdog(Instance *instance) {
     Nanos silence = instance->service->config->watchdog;
-    if (silence && instance->life && !instance->life->foreign)
+    bool mute =
+        instance->service->config->readiness == CONFIG_READY_NOTIFY && !instance->said_ready;
+    if (silence && !mute && instance->life && !instance->life->foreign)
         wheel_arm(wheel_of(instance), &instance->watchdog_timer, now_of(instance) + silence);
 }
 
@@ -260,8 +263,10 @@ void instance_notified(Instance *instance, const ProcessNotice *notice) {
     bool up = instance_is_up(instance->state) && instance->state != RT_SERVICE_STATE_STOPPING;
     if (notice->ready && !instance->said_ready) {
         instance->said_ready = true;
-        if (up)
+        if (up) {
+            arm_watchdog(instance);
             get_ready(instance);
+        }
     }
     if (notice->status.len) {
         instance_set_health(instance, notice->status);
@@ -321,6 +326,19 @@ static void describe_ending(const Ending *ending, Nanos lived, Buf *out) {
     put_duration(out, lived);
 }
 
+/* A service that goes into the background by itself cannot be watched there. */
+static bool has_left_others(const Instance *instance, Buf *how) {
+    ProcessMember member;
+    if (instance->service->config->kind != RT_SERVICE_KIND_PROCESS || !instance->life ||
+        !life_members(instance->life, &member, 1))
+        return false;
+    buf_printf(how,
+               " and left others behind (pid %lld, %s), which are ended: let it run in the "
+               "foreground",
+               (long long)member.identity.pid, member.name);
+    return true;
+}
+
 void instance_exited(Instance *instance, const Ending *ending, Nanos lived) {
     instance->has_ending = true;
     instance->ending = *ending;
@@ -329,24 +347,19 @@ void instance_exited(Instance *instance, const Ending *ending, Nanos lived) {
     bool asked = instance->state == RT_SERVICE_STATE_STOPPING;
     Buf how = {0};
     describe_ending(ending, lived, &how);
-    if (!asked && !well)
-        instance_fault(instance, "%.*s", SPAN_ARGS(buf_span(&how)));
-    instance->ended_well = well;
+    if (!asked) {
+        well &= !has_left_others(instance, &how);
+        if (!well || service_restarts(instance->service->config, true))
+            instance_fault(instance, "%.*s", SPAN_ARGS(buf_span(&how)));
+    }
     decide(instance, well);
+    /* What is to run for ever, and is not tried again, has failed, however it ended. */
+    instance->ended_well = well && !service_restarts(instance->service->config, true);
     if (instance->again)
         instance->next_start = instance->stopped_wall + instance->pause;
     instance_event_exited(instance, buf_span(&how));
     buf_done(&how);
     ending_look(instance);
-}
-
-void instance_left_behind(Instance *instance, const ProcessMember *member) {
-    if (instance->state == RT_SERVICE_STATE_STOPPING)
-        return;
-    buf_printf(&instance->error,
-               "%sits process ended and left others behind (pid %lld, %s), which are ended: let it "
-               "run in the foreground",
-               instance->error.len ? "; " : "", (long long)member->identity.pid, member->name);
 }
 
 /* There never was a process, or there is no use in trying again. */

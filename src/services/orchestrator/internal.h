@@ -282,7 +282,6 @@ void instance_arm_limit(Instance *instance);
 void instance_running(Instance *instance);
 void instance_not_started(Instance *instance, bool worth_another_try);
 void instance_exited(Instance *instance, const Ending *ending, Nanos lived);
-void instance_left_behind(Instance *instance, const ProcessMember *member);
 void instance_gone(Instance *instance);
 void instance_notified(Instance *instance, const ProcessNotice *notice);
 
