@@ -79,7 +79,20 @@ static void resolve_dependencies(Check *check, ServiceConfig *service) {
     reader_leave(check->reader, mark);
 }
 
-/* ---- cycles ---- */
+/* ---- cycles, and what follows from the order of dependencies ---- */
+
+/* Without one of its own, a service is started with the last of what it depends on, whose orders
+ * are settled. */
+static void inherit_order(Check *check, ServiceConfig *service) {
+    if (reader_field(&SERVICE_RULES, service->source, "start_order"))
+        return;
+    for (size_t i = 0; i < service->dependencies.count; i++) {
+        const ConfigDependency *dependency = &service->dependencies.items[i];
+        int32_t order = check->services[dependency->index].start_order;
+        if (dependency->kind != RT_DEPENDENCY_KIND_OPTIONAL && order > service->start_order)
+            service->start_order = order;
+    }
+}
 
 typedef enum Colour { WHITE, GREY, BLACK } Colour;
 
@@ -114,8 +127,9 @@ static void walk_from(Walk *walk, size_t start) {
     walk->colours[start] = GREY;
     while (walk->depth) {
         size_t at = walk->stack[walk->depth - 1];
-        const ServiceConfig *service = &walk->check->services[at];
+        ServiceConfig *service = &walk->check->services[at];
         if (walk->next[walk->depth - 1] == service->dependencies.count) {
+            inherit_order(walk->check, service);
             walk->colours[at] = BLACK;
             walk->depth--;
             continue;
@@ -135,7 +149,7 @@ static void walk_from(Walk *walk, size_t start) {
     }
 }
 
-static void check_cycles(Check *check) {
+static void walk_dependencies(Check *check) {
     Arena *arena = check->reader->arena;
     Walk walk = {
         .check = check,
@@ -149,29 +163,6 @@ static void check_cycles(Check *check) {
 }
 
 /* ---- start order ---- */
-
-/* Without one of its own, a service is started with the last of what it depends on. Repeated until
- * nothing changes; cycles were reported before. */
-static void inherit_orders(Check *check) {
-    bool changed = true;
-    for (size_t round = 0; changed && round <= check->count; round++) {
-        changed = false;
-        for (size_t i = 0; i < check->count; i++) {
-            ServiceConfig *service = &check->services[i];
-            if (reader_field(&SERVICE_RULES, service->source, "start_order"))
-                continue;
-            for (size_t j = 0; j < service->dependencies.count; j++) {
-                const ConfigDependency *dependency = &service->dependencies.items[j];
-                int32_t order = check->services[dependency->index].start_order;
-                if (dependency->kind == RT_DEPENDENCY_KIND_OPTIONAL ||
-                    order <= service->start_order)
-                    continue;
-                service->start_order = order;
-                changed = true;
-            }
-        }
-    }
-}
 
 static void check_order(Check *check, const ServiceConfig *service) {
     size_t mark = enter_service(check, service, "start_order");
@@ -347,8 +338,7 @@ void check_services(Reader *reader, ServiceConfig *services, size_t count) {
             "there are no services");
     for (size_t i = 0; i < count; i++)
         resolve_dependencies(&check, &services[i]);
-    check_cycles(&check);
-    inherit_orders(&check);
+    walk_dependencies(&check);
     for (size_t i = 0; i < count; i++) {
         check_order(&check, &services[i]);
         check_service(&check, &services[i]);

@@ -273,6 +273,7 @@ static void reader_done(Reader *reader) {
     array_done(&reader->open_names);
     map_done(&reader->raw_by_name);
     map_done(&reader->variables_by_name);
+    map_done(&reader->secrets_seen);
     buf_done(&reader->path);
 }
 

@@ -11,6 +11,10 @@ static Span variable_name(const void *item) {
     return ((const Variable *)item)->name;
 }
 
+static Span secret_value(const void *item) {
+    return *(const Span *)item;
+}
+
 /* Names whose values are secrets though nobody said so. */
 static bool looks_secret(Span name) {
     static const char *const ENDS[] = {"PASSWORD", "PASSWD",      "SECRET",        "TOKEN",
@@ -24,12 +28,13 @@ static bool looks_secret(Span name) {
 }
 
 static void note_secret(Reader *reader, const ConfigVariable *variable) {
-    if (!variable->secret || variable->value.open || variable->value.text.len < 4)
+    if (!variable->secret || variable->value.open || variable->value.text.len < SECRET_MIN ||
+        map_get(&reader->secrets_seen, variable->value.text))
         return;
-    for (size_t i = 0; i < reader->secrets.count; i++)
-        if (span_equal(reader->secrets.items[i], variable->value.text))
-            return;
-    *array_push(&reader->secrets) = variable->value.text;
+    Span *secret = arena_alloc(reader->arena, sizeof *secret);
+    *secret = variable->value.text;
+    map_put(&reader->secrets_seen, secret);
+    *array_push(&reader->secrets) = *secret;
 }
 
 static void put(Reader *reader, Environment *env, ConfigVariable variable) {
@@ -39,6 +44,10 @@ static void put(Reader *reader, Environment *env, ConfigVariable variable) {
         if (!span_equal(env->items[i].name, variable.name))
             continue;
         env->items[i] = variable;
+        return;
+    }
+    if (env->count == CONFIG_VARIABLES_MAX) {
+        reader_error(reader, variable.place, "more than %d variables", CONFIG_VARIABLES_MAX);
         return;
     }
     *array_push(env) = variable;
@@ -258,6 +267,7 @@ static void read_own(Reader *reader, const RuleSet *set, const DocNode *node, En
 void read_project_environment(Reader *reader) {
     const DocEntry *files = reader_field(&PROJECT_RULES, reader->root, "env_files");
     map_init(&reader->variables_by_name, variable_name, 0);
+    map_init(&reader->secrets_seen, secret_value, 0);
     if (files)
         load_env_files(reader, files, &reader->variables);
     else

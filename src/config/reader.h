@@ -8,10 +8,14 @@
 #include "config/rules.h"
 
 /* Beyond these, files are refused. */
-#define CONFIG_SERVICES_MAX 10000
-#define CONFIG_PROBLEMS_MAX 500
-#define CONFIG_EXTENDS_MAX  16 /* levels of `extends` */
-#define CONFIG_TEXT_MAX     (256 * 1024)
+#define CONFIG_SERVICES_MAX  10000
+#define CONFIG_PROBLEMS_MAX  500
+#define CONFIG_VARIABLES_MAX 1000 /* of a service */
+#define CONFIG_EXTENDS_MAX   16   /* levels of `extends` */
+#define CONFIG_TEXT_MAX      (256 * 1024)
+
+/* Shorter secrets are not looked for in other texts: they would be found everywhere. */
+#define SECRET_MIN 4
 
 /* A variable from an env file. */
 typedef struct Variable {
@@ -59,6 +63,7 @@ struct Reader {
     Map variables_by_name;
     Environment project_env;
     ARRAY(Span) secrets;
+    Map secrets_seen; /* Span */
 
     /* Of the service that is being read. */
     size_t service; /* its index; SIZE_MAX: none */

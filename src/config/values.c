@@ -285,18 +285,19 @@ void rules_digest(const RuleSet *set, const void *base, Buf *all, Buf *run) {
 /* ---- with their origins ---- */
 
 typedef struct Listing {
-    const Config *config;
     ConfigEachValue *each;
     void *owner;
-    Span service;
+    const ServiceConfig *service; /* NULL: the project */
     Buf path, value;
 } Listing;
 
-/* Whether a secret of the configuration stands in a text. */
-static bool holds_secret(const Config *config, Span text) {
-    for (size_t i = 0; i < config->secrets.count; i++) {
-        Span secret = config->secrets.items[i];
-        if (text.len >= secret.len && memmem(text.ptr, text.len, secret.ptr, secret.len))
+/* Whether a secret that the service knows stands in a text. */
+static bool holds_secret(const ServiceConfig *service, Span text) {
+    for (size_t i = 0; service && i < service->env.count; i++) {
+        const ConfigVariable *variable = &service->env.items[i];
+        Span secret = variable->value.text;
+        if (variable->secret && secret.len >= SECRET_MIN && text.len >= secret.len &&
+            memmem(text.ptr, text.len, secret.ptr, secret.len))
             return true;
     }
     return false;
@@ -304,8 +305,8 @@ static bool holds_secret(const Config *config, Span text) {
 
 static void list_value(Listing *listing, RtConfigurationValue value) {
     value.path = buf_span(&listing->path);
-    value.service_name = listing->service;
-    if (value.secret || holds_secret(listing->config, value.value)) {
+    value.service_name = listing->service ? listing->service->name : (Span){0};
+    if (value.secret || holds_secret(listing->service, value.value)) {
         value.secret = true;
         value.value = SPAN("\"***\"");
         value.written = (Span){0};
@@ -390,14 +391,14 @@ static void list_rules(Listing *listing, const RuleSet *set, const DocNode *node
 static void list_service(Listing *listing, const ServiceConfig *service) {
     size_t mark = enter(listing, SPAN("services"));
     enter(listing, service->name);
-    listing->service = service->name;
+    listing->service = service;
     list_rules(listing, &SERVICE_RULES, service->source, service);
-    listing->service = (Span){0};
+    listing->service = NULL;
     listing->path.len = mark;
 }
 
 void config_values(const Config *config, Span service_name, ConfigEachValue *each, void *owner) {
-    Listing listing = {.config = config, .each = each, .owner = owner};
+    Listing listing = {.each = each, .owner = owner};
     const ServiceConfig *service = service_name.len ? config_service(config, service_name) : NULL;
     if (service) {
         list_service(&listing, service);

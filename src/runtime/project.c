@@ -25,6 +25,8 @@ static void tell(const ConfigReport *report, Buf *reason) {
         if (problem->line)
             buf_printf(reason, "%d:%d:", problem->line, problem->column);
         buf_printf(reason, " %.*s", SPAN_ARGS(problem->message));
+        if (problem->suggestion.len)
+            buf_printf(reason, ": %.*s", SPAN_ARGS(problem->suggestion));
     }
 }
 
