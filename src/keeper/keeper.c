@@ -133,8 +133,10 @@ void keeper_end_all(Keeper *keeper, Nanos grace) {
     keeper->give_up_at = keeper->kill_at + GIVE_UP;
 }
 
+/* A runtime that goes by itself is waited for as well, so that somebody fetches its end. */
 static bool is_anybody_left(Keeper *keeper) {
-    if (keeper->runtime.pid && !keeper->runtime.left)
+    const Runtime *runtime = &keeper->runtime;
+    if (runtime->pid && (runtime->child || !runtime->left))
         return true;
     LIST_EACH (&keeper->processes, link) {
         Process *process = CONTAINER(link, Process, link);
