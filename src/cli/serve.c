@@ -23,7 +23,7 @@ static const char HELP[] =
     "project)\n"
     "  --listen ADDRESS       HOST:PORT or unix:PATH; repeatable; port 0 picks a free one\n"
     "                         (default: the project's, else " RUNTIME_ADDRESS ")\n"
-    "  --data DIR             where it keeps its token key and address (default: the project's, "
+    "  --data DIR             where it keeps what is its own (default: the project's, "
     "else .muster)\n"
     "  --tls-cert FILE        PEM certificate chain: TLS on the TCP listeners\n"
     "  --tls-key FILE         PEM private key\n"

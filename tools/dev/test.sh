@@ -13,6 +13,7 @@
 #   protobuf    the official Protobuf conformance suite, binary and JSON
 #   toml        toml-test: the TOML community's valid and invalid files
 #   roundtrip   our messages and @bufbuild/protobuf's are the same, there and back
+#   commands    what people type, from muster init to muster down, with real processes and terminals
 #   clients     programs of others, from grpcurl to Chromium, call a server of ours
 #   services    the services of the program itself, by grpc-js, grpcurl and curl
 #   servers     muster call and describe, against servers of others and our own
@@ -27,7 +28,7 @@
 need build test
 
 # One file of tools/dev/suites/ each: it prints what it finds and ends with `N passed, N failed`.
-SUITES=(fmt tidy proto unit asan tsan fuzz protobuf toml roundtrip clients services servers attack connect http2 typescript orchestrator)
+SUITES=(fmt tidy proto unit asan tsan fuzz protobuf toml roundtrip commands clients services servers attack connect http2 typescript orchestrator)
 
 logs=build-logs
 passed=0 failed=0 summary=()

@@ -232,6 +232,9 @@ static void on_key(void *owner, Span keys) {
         finish(up, UP_STOPS, EXIT_INTERRUPTED);
     else if (keys.ptr[0] == 'd' || keys.ptr[0] == 'D')
         finish(up, UP_DETACHES, EXIT_DONE);
+    else
+        puts("going on");
+    fflush(stdout);
 }
 
 /* With somebody at the keyboard it is asked what is meant; the second Ctrl-C means stop. */

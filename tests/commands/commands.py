@@ -1,0 +1,540 @@
+"""The commands that people type, from muster init to muster down: the real program, real processes.
+
+usage: commands.py MUSTER
+
+Each function test_… is a case. Those that draw in a terminal get one. Ends with `N passed, N failed`.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import traceback
+
+MUSTER = str(pathlib.Path(sys.argv[1]).resolve())
+LIMIT = 30  # seconds that anything may take at the very most
+QUIET = {"NO_COLOR": "1", "CI": "1"}
+
+
+class Result:
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+    def json(self):
+        return json.loads(self.out)
+
+    def lines(self):
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Terminal:
+    """A program in a terminal of its own."""
+
+    def __init__(self, arguments, folder, rows=24, columns=100):
+        self.text = b""
+        environment = {key: value for key, value in os.environ.items() if key not in LIVE_NOT}
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.chdir(folder)
+            os.execve(MUSTER, [MUSTER, *arguments], {**environment, "TERM": "xterm-256color"})
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def read(self, seconds):
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return False
+        try:
+            got = os.read(self.fd, 65536)
+        except OSError:  # the other side is closed
+            return False
+        self.text += got
+        return bool(got)
+
+    def expect(self, pattern):
+        """Reads on until what it has shown matches."""
+        end = time.monotonic() + LIMIT
+        while not re.search(pattern, self.text.decode(errors="replace")):
+            if time.monotonic() > end:
+                raise AssertionError(f"'{pattern}' did not come: {self.text.decode(errors='replace')}")
+            self.read(0.1)
+        return self
+
+    def type(self, keys):
+        self.text = b""
+        os.write(self.fd, keys)
+        return self
+
+    def end(self):
+        """Its exit code, once it has ended."""
+        deadline = time.monotonic() + LIMIT
+        while time.monotonic() < deadline:
+            self.read(0.05)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                while self.read(0):
+                    pass
+                os.close(self.fd)
+                return os.waitstatus_to_exitcode(status)
+        os.kill(self.pid, signal.SIGKILL)
+        raise AssertionError(f"it did not end: {self.text.decode(errors='replace')}")
+
+
+LIVE_NOT = {"CI", "NO_COLOR", "AI_AGENT", "AGENT", "CLAUDECODE", "CURSOR_AGENT", "GEMINI_CLI", "CODEX_SANDBOX",
+            "OPENCODE", "MUSTER_ADDRESS", "MUSTER_TOKEN"}
+
+
+class Project:
+    """A folder with a project; what still runs at the end is ended."""
+
+    def __init__(self, text=None):
+        # An empty data folder above keeps commands from finding somebody else's runtime.
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="muster-commands-"))
+        (self.root / ".muster").mkdir()
+        self.folder = self.root / "project"
+        self.folder.mkdir()
+        if text is not None:
+            self.write("muster.yaml", text)
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def run(self, *arguments, code=0, stdin="", environment=None, folder=None):
+        """Runs muster to its end, and checks how it ends."""
+        clean = {key: value for key, value in os.environ.items() if key not in LIVE_NOT}
+        done = subprocess.run([MUSTER, *arguments], cwd=folder or self.folder, input=stdin, capture_output=True,
+                              text=True, timeout=LIMIT, env={**clean, **QUIET, **(environment or {})})
+        assert code is None or done.returncode == code, \
+            f"{' '.join(arguments)}: exit code {done.returncode}, not {code}\n{done.stdout}{done.stderr}"
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments, **options):
+        clean = {key: value for key, value in os.environ.items() if key not in LIVE_NOT}
+        return subprocess.Popen([MUSTER, *arguments], cwd=self.folder, stdout=subprocess.PIPE, text=True,
+                                env={**clean, **QUIET}, **options)
+
+    def up(self, *arguments, code=0):
+        return self.run("up", "-d", "--listen", "127.0.0.1:0", *arguments, code=code)
+
+    def states(self):
+        return {service["name"]: service["state"].removeprefix("SERVICE_STATE_").lower()
+                for service in self.run("ps", "--json").json()["services"]}
+
+    def end(self):
+        if (self.folder / ".muster").exists():
+            self.run("down", "--force", code=None)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def project(text=None):
+    made = Project(text)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+TWO = """
+services:
+  db:
+    command: [sh, -c, "echo db up; exec sleep 1000"]
+  web:
+    command: [sh, -c, "echo web up $MUSTER_SERVICE; exec sleep 1000"]
+    depends_on: [db]
+"""
+
+FAILING = TWO + """
+  bad:
+    command: [sh, -c, "echo 'no such table' >&2; exit 3"]
+    max_retries: 1
+"""
+
+
+# ---- without a runtime ----
+
+def test_help_everywhere():
+    with project() as p:
+        text = p.run("--help").out
+        names = re.findall(r"^  ([a-z]+) ", text, re.M)
+        assert {"up", "down", "ps", "init", "doctor", "components", "serve"} <= set(names)
+        for name in names:
+            help_text = p.run(name, "--help").out
+            assert help_text.startswith(f"Usage: muster {name}") or name == "status", name
+            assert max(map(len, help_text.splitlines())) <= 100, f"{name} --help is too wide"
+        assert p.run("--version").out.startswith("muster ")
+
+
+def test_wrong_usage():
+    with project() as p:
+        assert "did you mean 'restart'" in p.run("restrat", code=2).err
+        assert "did you mean --timeout" in p.run("wait", "--timeuot", "1s", code=2).err
+        assert "missing argument" in p.run("restart", code=2).err
+        assert "unexpected argument" in p.run("down", "all", code=2).err
+        assert "not a time" in p.run("wait", "--timeout", "soon", code=2).err
+        assert "without its value" in p.run("up", "--data", code=2).err
+
+
+def test_nothing_runs():
+    with project() as p:
+        (p.folder / ".muster").mkdir()
+        for command in (["ps"], ["down"], ["events"], ["components"], ["wait"], ["start"], ["attach", "web"]):
+            error = p.run(*command, code=3).err
+            assert error.startswith("muster: no runtime is running: "), error
+        (p.folder / ".muster/address").write_text("http://127.0.0.1:1")
+        assert "does not answer" in p.run("ps", code=3).err
+
+
+def test_no_project():
+    with project() as p:
+        assert "muster init" in p.run("up", "-d", code=2).err
+        p.write("muster.yaml", "services:\n  web:\n    comand: x\n")
+        error = p.run("up", "-d", code=2).err
+        assert re.search(r"muster\.yaml:3:5: .*comand.*command", error), error
+        assert "cannot read" in p.run("up", "-f", "none.yaml", code=2).err
+
+
+def test_init():
+    with project() as p:
+        p.write("web/package.json", '{"name": "@team/page", "scripts": {"dev": "vite"}}')
+        p.write("api/go.mod", "module api\n")
+        p.write("api/main.go", "package main\n")
+        p.write("node_modules/other/package.json", '{"scripts": {"dev": "x"}}')
+        p.run("init")
+        text = (p.folder / "muster.yaml").read_text()
+        assert '"npm run dev"' in text and '"go run ."' in text and "other" not in text, text
+        p.run("check")
+        assert "there is a project already" in p.run("init", code=1).err
+    with project() as p:
+        p.write("Procfile", "web: python3 -m http.server $PORT\n# no\nworker: sleep 5\n")
+        assert "2 services" in p.run("init").out
+        p.run("check")
+    with project() as p:
+        p.write("docker-compose.yml", "services:\n  db:\n    image: postgres\n    ports: ['127.0.0.1:5433:5432']\n"
+                                      "  api:\n    build: .\n    command: [node, x.js]\n    depends_on: [db]\n")
+        text = p.run("init", "--print").out
+        assert "external: true" in text and "port: 5433" in text and "depends_on: [db]" in text, text
+        assert not (p.folder / "muster.yaml").exists()
+    with project() as p:
+        p.write("Cargo.toml", "this is not TOML [")
+        assert "an example" in p.run("init").out
+        p.run("check")
+
+
+def test_doctor():
+    with project() as p:
+        checks = {check["name"]: check for check in p.run("doctor", "--json").json()["checks"]}
+        assert {"kernel", "proc", "open files", "data folder", "disk space", "port", "clock"} <= set(checks)
+        assert checks["kernel"]["state"] == "good"
+        assert all(check["remedy"] for check in checks.values() if check["state"] != "good")
+        (p.folder / "file").write_text("x")
+        failed = p.run("doctor", "--data", "file", "--json", code=1).json()["checks"]
+        assert [check["name"] for check in failed if check["state"] == "bad"] == ["data folder"]
+        deep = "/".join(["d" * 50] * 3)
+        (p.folder / deep).mkdir(parents=True)
+        assert "--data DIR" in p.run("doctor", "--data", f"{deep}/.muster", code=1).out
+
+
+def test_completion():
+    with project(TWO) as p:
+        script = p.run("completion", "bash").out
+        (p.folder / "muster.bash").write_text(script)
+        p.up()
+        path = f"{os.path.dirname(MUSTER)}:{os.environ['PATH']}"
+
+        def complete(*words):
+            code = f'source ./muster.bash; COMP_WORDS=({" ".join(map(repr, words))}); COMP_CWORD={len(words) - 1}; ' \
+                   '_muster; printf "%s\\n" "${COMPREPLY[@]}"'
+            done = subprocess.run(["bash", "-c", code], cwd=p.folder, capture_output=True, text=True, timeout=LIMIT,
+                                  env={**os.environ, "PATH": path})
+            assert done.returncode == 0 and not done.stderr, done.stderr
+            return done.stdout.split()
+
+        assert complete("muster", "re") == ["restart"]
+        assert complete("muster", "restart", "--with") == ["--with-dependants"]
+        assert complete("muster", "stop", "") == ["db", "web"]
+        for shell in ("zsh", "fish"):
+            assert "restart" in p.run("completion", shell).out
+        assert "bash, zsh or fish" in p.run("completion", "csh", code=2).err
+
+
+def test_manual():
+    with project() as p:
+        text = p.run("man").out
+        assert ".TH MUSTER 1" in text and "muster restart" in text
+        if shutil.which("groff"):
+            done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", "-K", "utf8"], input=text, text=True,
+                                  capture_output=True, timeout=LIMIT)
+            assert done.returncode == 0 and not done.stderr, done.stderr
+
+
+def test_unit():
+    with project() as p:
+        text = p.run("unit", "-f", "a 100% $x.yaml").out
+        assert 'up -d -f "a 100%% $$x.yaml"' in text and "Delegate=yes" in text, text
+
+
+# ---- the runtime alone ----
+
+def test_serve():
+    with project() as p:
+        runtime = p.start("serve", "--listen", "127.0.0.1:0", stderr=subprocess.PIPE)
+        url = runtime.stdout.readline().removeprefix("listening on ").strip()
+        assert (p.folder / ".muster/address").read_text() == url
+        below = p.folder / "a/b"
+        below.mkdir(parents=True)
+        components = {one["name"]: one for one in p.run("components", "--json", folder=below).json()["components"]}
+        assert all(one["state"] == "COMPONENT_STATE_RUNNING" for one in components.values())
+        assert all(components[name]["level"] < one["level"] for one in components.values() for name in one["requires"])
+        assert "runtime" in p.run("components").out
+        assert "runtime" in p.run("components", "--address", url, folder="/").out
+        second = p.run("serve", "--listen", "127.0.0.1:0", code=1).err
+        assert "another runtime works in this folder" in second or "keeper" in second, second
+        taken = p.run("serve", "--data", "other", "--listen", url.removeprefix("http://"), code=1).err
+        assert "the address is in use" in taken, taken
+        runtime.send_signal(signal.SIGTERM)
+        assert runtime.wait(LIMIT) == 0
+        assert not (p.folder / ".muster/address").exists()
+
+
+def test_second_signal():
+    """A call that goes on holds the end up; the second signal does not wait for it."""
+    with project() as p:
+        runtime = p.start("serve", "--listen", "127.0.0.1:0", stderr=subprocess.PIPE)
+        port = int(runtime.stdout.readline().rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port)) as slow:
+            slow.sendall(b"POST /v1/access-tokens HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+                         b"content-length: 100\r\n\r\n{")
+            time.sleep(0.2)
+            runtime.send_signal(signal.SIGINT)
+            runtime.stderr.readline()
+            assert runtime.poll() is None
+            runtime.send_signal(signal.SIGINT)
+            assert runtime.wait(LIMIT) == 128 + signal.SIGINT
+
+
+def test_tokens():
+    with project() as p:
+        runtime = p.start("serve", "--listen", "127.0.0.1:0", "--quiet")
+        url = runtime.stdout.readline().removeprefix("listening on ").strip()
+        make = "RuntimeService/CreateAccessToken"
+        made = p.run("call", ".", make, '{"scope": "ACCESS_SCOPE_CONTROL", "one_time": true, "label": "Ada"}').json()
+        assert made["url"] == f"{url}/#token={made['token']}"
+        token = {"MUSTER_TOKEN": made["token"]}
+        scale = ["call", url, make, '{"scope": "ACCESS_SCOPE_READ", "ttl_seconds": 1}']
+        assert "UNAUTHENTICATED" in p.run(*scale, folder="/", code=1).err
+        bearer = ["-H", f"authorization: Bearer {made['token']}"]
+        short = p.run(*scale, *bearer, folder="/").json()
+        assert "used up" in p.run(*scale, *bearer, folder="/", code=1).err
+        assert "PERMISSION_DENIED" in p.run(*scale, "-H", f"authorization: Bearer {short['token']}", folder="/",
+                                            code=1).err
+        wrong = p.run("call", ".", make, '{"scope": "ACCESS_SCOPE_READ", "ttl_seconds": -1}', code=1).err
+        assert "INVALID_ARGUMENT" in wrong and "ttl_seconds" in wrong
+        assert token
+        runtime.terminate()
+        assert runtime.wait(LIMIT) == 0
+
+
+# ---- a project ----
+
+def test_up_and_down():
+    with project(TWO) as p:
+        shown = p.up().out
+        assert shown.index("db: running") < shown.index("web: running"), shown
+        assert p.states() == {"db": "running", "web": "running"}
+        status = p.run("ps", "--json").json()
+        assert status["total_services"] == 2 and status["services"][0]["instances"][0]["pid"] > 0
+        pids = [one["instances"][0]["pid"] for one in status["services"]]
+        assert p.up().code == 0  # joins in
+        assert [one["instances"][0]["pid"] for one in p.run("ps", "--json").json()["services"]] == pids
+        p.run("down")
+        assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+        assert "no runtime" in p.run("down", code=3).err
+
+
+def test_a_failure_is_shown():
+    with project(FAILING) as p:
+        shown = p.up(code=1).out
+        assert re.search(r"✗ bad failed.*exited with code 3", shown), shown
+        assert "  │ no such table" in shown
+        assert p.states()["web"] == "running"
+        assert "exited with code 3" in p.run("ps").out
+        assert "bad is failed" in p.run("wait", "bad", code=1).err
+        p.run("wait", "--healthy", "web", "--timeout", "5s")
+        assert "timed out: web is running" in p.run("wait", "--completed", "web", "--timeout", "200ms", code=4).err
+        assert "no such service" in p.run("wait", "wbe", code=3).err
+
+
+def test_port_in_use():
+    with project(TWO) as p, socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        error = p.run("up", "-d", "--listen", f"127.0.0.1:{port}", code=1).err
+        assert f"the address is in use: 127.0.0.1:{port}" in error and "--listen" in error, error
+        assert "no runtime" in p.run("ps", code=3).err
+
+
+def test_actions():
+    with project(TWO) as p:
+        p.up()
+        assert "web stopped" in p.run("stop", "web").out
+        assert p.states() == {"db": "running", "web": "stopped"}
+        assert "web running" in p.run("start", "web").out
+        pid = p.run("ps", "--json", "db").json()["services"][0]["instances"][0]["pid"]
+        p.run("restart", "db")
+        assert p.run("ps", "--json", "db").json()["services"][0]["instances"][0]["pid"] != pid
+        assert "has 3 instances" in p.run("scale", "web=3").out
+        web = p.run("ps", "--json", "web").json()["services"][0]
+        assert len([one for one in web["instances"] if one["pid"]]) == 3
+        p.run("scale", "web=1")
+        assert "SERVICE=COUNT" in p.run("scale", "web", code=2).err
+        for command in (["stop", "wbe"], ["restart", "wbe"], ["scale", "wbe=2"], ["ps", "wbe"], ["run", "wbe", "true"]):
+            assert "wbe" in p.run(*command, code=3).err
+        p.run("stop")
+        assert set(p.states().values()) == {"stopped"}
+        assert p.run("ps", "--quiet").out == "db\nweb\n"
+        events = p.run("events", "db", "--json", "-n", "50").lines()
+        assert [event["service"] for event in events] == ["db"] * len(events)
+        assert "SERVICE_EVENT_TYPE_STARTED" in {event["type"] for event in events}
+
+
+def test_run():
+    with project(TWO) as p:
+        p.up()
+        done = p.run("run", "web", "sh", "-c", "echo $MUSTER_SERVICE; echo wrong >&2; exit 7", code=7)
+        assert (done.out, done.err) == ("web\n", "wrong\n")
+        assert p.run("run", "-i", "web", "tr", "a-z", "A-Z", stdin="hello").out == "HELLO"
+        assert p.run("run", "web", "sh", "-c", "kill -9 $$", code=137)
+
+
+def test_attach():
+    text = "services:\n  cat:\n    command: [cat]\n    stdin: true\n"
+    with project(text) as p:
+        p.up()
+        child = p.start("attach", "-i", "cat", stdin=subprocess.PIPE)
+        child.stdin.write("one\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == "one\n"
+        child.stdin.close()  # ends the service's input, too
+        p.run("wait", "--stopped", "cat", "--timeout", "10s", code=None)
+        child.kill()
+        child.wait()
+        assert "one" in p.run("attach", "--once", "cat").out
+
+
+def test_attach_to_a_terminal():
+    text = "services:\n  shell:\n    command: [sh, -c, 'stty size; read line; echo got $line; sleep 100']\n    tty: true\n"
+    with project(text) as p:
+        p.up()
+        terminal = Terminal(["attach", "shell"], p.folder, rows=30, columns=77)
+        terminal.expect(r"\d+ \d+").type(b"words\r").expect("got words")
+        terminal.type(b"\x10\x11").expect("detached from shell, which goes on")
+        assert terminal.end() == 0
+        assert p.states() == {"shell": "running"}
+
+
+def test_interrupt_without_terminal():
+    with project(TWO) as p:
+        child = p.start("up", "--listen", "127.0.0.1:0")
+        for line in child.stdout:
+            if "web up web" in line:
+                break
+        child.send_signal(signal.SIGINT)
+        rest = child.stdout.read()
+        assert child.wait(LIMIT) == 130
+        assert "all is stopped" in rest
+        p.run("ps", code=3)
+
+
+def test_up_in_a_terminal():
+    with project(TWO) as p:
+        terminal = Terminal(["up", "--listen", "127.0.0.1:0"], p.folder)
+        terminal.expect("web up web").type(b"\x03").expect("stop all services.*detach").type(b"x").expect("going on")
+        terminal.type(b"\x03").expect("detach").type(b"d").expect("detached")
+        assert terminal.end() == 0
+        assert p.states() == {"db": "running", "web": "running"}
+        terminal = Terminal(["up"], p.folder)
+        terminal.expect("web up web").type(b"\x03").expect("detach").type(b"s").expect("all is stopped")
+        assert terminal.end() == 130
+        p.run("ps", code=3)
+
+
+def test_watch_in_a_terminal():
+    with project(TWO) as p:
+        p.up()
+        terminal = Terminal(["ps", "--watch"], p.folder).expect("web.*running")
+        p.run("stop", "web")
+        terminal.expect("web.*stopped").type(b"\x03")
+        assert terminal.end() == 130
+
+
+def test_isolated():
+    with project(TWO) as p:
+        p.up()
+        shown = p.run("up", "-d", "--isolated").out
+        data = re.search(r"it runs in (\S+):", shown)[1]
+        mine = p.run("ps", "--json").json()["services"][0]["instances"][0]["pid"]
+        other = p.run("ps", "--json", "--data", data).json()["services"][0]["instances"][0]["pid"]
+        assert mine != other
+        p.run("down", "--data", data)
+        shutil.rmtree(data)
+        assert p.states() == {"db": "running", "web": "running"}
+        child = p.start("up", "--isolated")
+        for line in child.stdout:
+            if "web up web" in line:
+                break
+        folders = list(pathlib.Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp").glob("muster-??????"))
+        child.send_signal(signal.SIGTERM)
+        child.stdout.read()
+        assert child.wait(LIMIT) == 130
+        assert any(not folder.exists() for folder in folders)
+
+
+def test_down_after_the_runtime_was_killed():
+    with project(TWO) as p:
+        p.up()
+        status = p.run("ps", "--json").json()
+        pids = [one["instances"][0]["pid"] for one in status["services"]]
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                words = path.read_bytes().split(b"\0")
+                if b"serve" in words and os.fsencode(p.folder / ".muster") in words:
+                    os.kill(int(path.parent.name), signal.SIGKILL)
+        deadline = time.monotonic() + LIMIT
+        while p.run("ps", "--json", code=None).code and time.monotonic() < deadline:
+            time.sleep(0.05)
+        again = p.run("ps", "--json").json()
+        assert [one["instances"][0]["pid"] for one in again["services"]] == pids
+        p.run("down")
+        assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+
+
+def main():
+    wanted = sys.argv[2:]
+    passed = failed = 0
+    for name, case in list(globals().items()):
+        if not name.startswith("test_") or (wanted and name not in wanted):
+            continue
+        try:
+            case()
+            passed += 1
+        except Exception:  # noqa: BLE001 - whatever it is, the case has failed
+            failed += 1
+            print(f"not ok: {name}")
+            traceback.print_exc(file=sys.stdout)
+    print(f"{passed} passed, {failed} failed")
+
+
+main()
