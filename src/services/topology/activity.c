@@ -164,6 +164,8 @@ static bool traffic_flows_or_rests(Topology *topology, Traffic *traffic) {
 
 bool node_flows(Topology *topology, Node *node) {
     bool in = traffic_flows_or_rests(topology, node->incoming);
+    if (!in)
+        list_remove(&node->of_called);
     bool out = traffic_flows_or_rests(topology, node->outgoing);
     return in || out;
 }
@@ -219,6 +221,8 @@ static void completed(Topology *topology, Edge *edge, Instance *caller, Method *
                    event->protocol.len ? event->protocol : SPAN("grpc"));
     if (batch.count == 1 || event->correlation_id.len)
         recent_add(topology, edge, method, event, &batch);
+    if (list_empty(&edge->target->of_called))
+        list_push_back(&topology->called, &edge->target->of_called);
     edge_active(topology, edge);
     instance_active(topology, caller);
     /* Of several instances it is not known which one answered. */

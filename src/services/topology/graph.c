@@ -55,6 +55,7 @@ Node *node_need(Topology *topology, Span name) {
     list_init(&node->instances);
     list_init(&node->out);
     list_init(&node->in);
+    list_init(&node->of_called);
     TopologySettings settings = settings_of(topology, name);
     node->words = words_new(&settings);
     node->managed = settings.managed;
@@ -119,6 +120,7 @@ void node_free(Topology *topology, Node *node) {
     while (!list_empty(&node->in))
         edge_free(topology, CONTAINER(node->in.next, Edge, of_target));
     wheel_cancel(world_wheel(topology->world), &node->timer);
+    list_remove(&node->of_called);
     traffic_free(topology, node->incoming);
     traffic_free(topology, node->outgoing);
     series_return(&topology->usages, &node->usage);

@@ -91,6 +91,7 @@ struct Node {
     Topology *topology;
     Link instances; /* Instance.of_node, the newest last */
     Link out, in;   /* Edge.of_source, Edge.of_target */
+    Link of_called; /* in Topology.called while calls to it are in its window */
     uint64_t serial;
     uint32_t states[STATES]; /* instances in each */
     uint32_t instance_count, out_count, active_edges, usable;
@@ -174,6 +175,7 @@ struct Topology {
     uint32_t mark;
     char prefix[9]; /* of the ids of this runtime */
     SeriesPool calls, usages;
+    Link called; /* nodes that calls have reached of late */
     Link recent; /* all, the oldest first */
     size_t recent_count;
     Listening listening[8];

@@ -95,6 +95,7 @@ Topology *topology_new(World *world, const TopologyOptions *options) {
     snprintf(topology->prefix, sizeof topology->prefix, "%08x", (unsigned)random[1]);
     series_pool_init(&topology->calls, CALL_SERIES_MAX, sizeof(CallPoint), 0);
     series_pool_init(&topology->usages, USAGE_SERIES_MAX, sizeof(Usage), 0xff);
+    list_init(&topology->called);
     list_init(&topology->recent);
     return topology;
 }
@@ -157,10 +158,11 @@ bool topology_traffic(const Topology *topology, Span service_name, TopologyTraff
 
 void topology_each_called(const Topology *topology, void (*called)(void *owner, Span service_name),
                           void *owner) {
-    size_t at = 0;
-    for (const Node *node; (node = map_next(&topology->nodes, &at));)
-        if (node->incoming && traffic_flows(node->incoming, topology_second(topology)))
+    LIST_EACH (&topology->called, link) {
+        const Node *node = CONTAINER(link, Node, of_called);
+        if (traffic_flows(node->incoming, topology_second(topology)))
             called(owner, node_name(node));
+    }
 }
 
 /* ---- what others know ---- */

@@ -250,6 +250,10 @@ static void dependencies_outlive_what_they_point_to(void **state) {
 
 /* ---- activity ---- */
 
+static void count_called(void *owner, Span service_name) {
+    ++*(int *)owner;
+}
+
 static void calls_become_figures(void **state) {
     Kit kit;
     kit_init(&kit, 1);
@@ -294,6 +298,9 @@ static void calls_become_figures(void **state) {
     assert_true(topology_traffic(kit.topology, SPAN("server"), &traffic));
     assert_true(traffic.rps == 100 && traffic.error_rate == 0.2);
     assert_false(topology_traffic(kit.topology, SPAN("client"), &traffic));
+    int count = 0;
+    topology_each_called(kit.topology, count_called, &count);
+    assert_int_equal(count, 1);
 
     kit_pass(&kit, SECOND);
     RtGetTopologySeriesResponse series;
@@ -308,6 +315,10 @@ static void calls_become_figures(void **state) {
     of_node.start_time = series.start_time + 7000;
     topology_series(kit.topology, &of_node, &kit.arena, &series);
     assert_int_equal(series.rps.count, 2);
+    KitService *both[] = {&client, &server};
+    beat_for(&kit, both, 2, 10 * SECOND);
+    topology_each_called(kit.topology, count_called, &count);
+    assert_int_equal(count, 1);
     kit_done(&kit);
 }
 

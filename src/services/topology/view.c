@@ -160,8 +160,8 @@ void graph_filter_free(GraphFilter *filter) {
 
 static bool graph_filter_names(const GraphFilter *filter, const Node *node) {
     if (filter->depth)
-        return bsearch(&node->serial, filter->near.items, filter->near.count, sizeof node->serial,
-                       compare_serials) != NULL;
+        return filter->near.count && bsearch(&node->serial, filter->near.items, filter->near.count,
+                                             sizeof node->serial, compare_serials) != NULL;
     return !filter->names || among(filter->names, filter->name_count, node_name(node));
 }
 
