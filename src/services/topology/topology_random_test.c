@@ -91,7 +91,7 @@ static void go_on_living(Run *run, Life *life) {
     }
     life->last = run_now(run);
     /* Late by less than an interval. */
-    Nanos late = (Nanos)test_random_below(&run->random, (uint64_t)(interval_of(life) * 8 / 10));
+    Nanos late = interval_of(life) * (Nanos)test_random_below(&run->random, 80) / 100;
     life->next = run_now(run) + interval_of(life) + late;
 }
 
