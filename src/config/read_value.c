@@ -408,10 +408,13 @@ void reader_fields(Reader *reader, const RuleSet *set, const DocNode *node, DocP
                    void *base) {
     if (node->kind != DOC_MAP) {
         const Rule *brief = set->brief ? rule_find(set, span_of(set->brief)) : NULL;
-        if (brief)
-            reader_value(reader, brief, &(DocEntry){span_of(set->brief), place, node}, base);
-        else
+        if (!brief) {
             reader_wrong_kind(reader, node, "a map");
+            return;
+        }
+        size_t mark = reader_enter(reader, span_of(set->brief));
+        reader_value(reader, brief, &(DocEntry){span_of(set->brief), place, node}, base);
+        reader_leave(reader, mark);
         return;
     }
     for (size_t i = 0; i < node->map.count; i++) {

@@ -189,7 +189,7 @@ static const RuleSet LOGS_SET = {LOGS, NULL};
     "\"string\"}}]}"
 #define FORM_PORTS                                                                                 \
     "{\"type\": \"object\", \"additionalProperties\": {\"oneOf\": [{\"type\": \"integer\", "       \
-    "\"minimum\": 0, \"maximum\": 65535}, {\"const\": \"auto\"}, {\"type\": \"object\", "          \
+    "\"minimum\": 0, \"maximum\": 65535}, {\"type\": \"string\"}, {\"type\": \"object\", "         \
     "\"properties\": {\"port\": {\"type\": [\"integer\", \"string\"]}, \"per_replica\": "          \
     "{\"type\": \"boolean\"}}, \"additionalProperties\": false}]}}"
 #define FORM_COMMAND                                                                               \

@@ -11,6 +11,7 @@
 #   tsan        unit tests with ThreadSanitizer
 #   fuzz        each fuzz target: its corpus, then a few seconds of new input
 #   protobuf    the official Protobuf conformance suite, binary and JSON
+#   check       muster check from outside, its JSON schema in another's hands
 #   toml        toml-test: the TOML community's valid and invalid files
 #   roundtrip   our messages and @bufbuild/protobuf's are the same, there and back
 #   commands    what people type, from muster init to muster down, with real processes and terminals
@@ -28,7 +29,7 @@
 need build test
 
 # One file of tools/dev/suites/ each: it prints what it finds and ends with `N passed, N failed`.
-SUITES=(fmt tidy proto unit asan tsan fuzz protobuf toml roundtrip commands clients services servers attack connect http2 typescript orchestrator)
+SUITES=(fmt tidy proto unit asan tsan fuzz protobuf check toml roundtrip commands clients services servers attack connect http2 typescript orchestrator)
 
 logs=build-logs
 passed=0 failed=0 summary=()
