@@ -106,7 +106,8 @@ try {
       }
       note()
     }), SERVER)
-    process.kill(before.instances[0].pid, 'SIGKILL')
+    await sleep(300)
+    process.kill(before.instances.find((each) => each.pid > 0).pid, 'SIGKILL')
     const states = await Promise.race([seen, sleep(30_000).then(() => { throw new Error('it did not come back') })])
     if (states[0] !== 'healthy') throw new Error(states.join(' → '))
     const after = (await project.services())[SERVER]
@@ -167,6 +168,7 @@ try {
   await test('the palette finds and leads', async () => {
     await page.keyboard.press('Control+k')
     await page.keyboard.type('health')
+    await page.locator('[cmdk-item][aria-selected=true]', { hasText: 'Health' }).waitFor()
     await page.keyboard.press('Enter')
     await page.waitForURL(/health/)
     await page.locator(`li[data-service="${SERVER}"]`).waitFor()

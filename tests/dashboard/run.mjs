@@ -3,7 +3,7 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { appendFileSync, cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { chromium } from 'playwright-core'
 
@@ -30,7 +30,7 @@ export async function until(what, ask, seconds = 20) {
 export class Project {
   // Copies the folder, adds to its configuration, and starts it in the background.
   constructor(program, folder, configuration = '') {
-    this.program = program
+    this.program = resolve(program)
     this.folder = mkdtempSync(join(tmpdir(), 'muster-page-'))
     cpSync(folder, this.folder, { recursive: true, filter: (path) => !path.includes('.muster') })
     if (configuration) appendFileSync(join(this.folder, 'muster.yaml'), configuration)

@@ -75,7 +75,7 @@ export const de: Record<TextKey, string> = {
   'state.failed': 'Fehlgeschlagen',
   'state.skipped': 'Ausgelassen',
   'state.adopted': 'Übernommen',
-  'connection.unknown': 'Unbekannt',
+  'connection.unknown': 'Nicht registriert',
   'connection.registered': 'Registriert',
   'connection.idle': 'Ruhig',
   'connection.active': 'Aktiv',

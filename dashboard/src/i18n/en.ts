@@ -73,7 +73,7 @@ export const en = {
   'state.failed': 'Failed',
   'state.skipped': 'Skipped',
   'state.adopted': 'Adopted',
-  'connection.unknown': 'Unknown',
+  'connection.unknown': 'Not registered',
   'connection.registered': 'Registered',
   'connection.idle': 'Idle',
   'connection.active': 'Active',

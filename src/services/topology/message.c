@@ -125,6 +125,10 @@ void node_write(const Topology *topology, const Node *node, Arena *arena, RtTopo
         ret->language = newest->language;
         ret->version = instance_word(newest, WORD_VERSION);
     }
+    if (node->builtin && !node->instance_count) { /* this runtime, which is well if it says so */
+        ret->health = RT_HEALTH_STATE_HEALTHY;
+        ret->language = RT_SERVICE_LANGUAGE_C;
+    }
     labels_write(node, newest, arena, ret);
 }
 

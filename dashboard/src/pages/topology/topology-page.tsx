@@ -7,6 +7,7 @@ import {
   type NodeChange,
   ReactFlow,
   ReactFlowProvider,
+  useNodesInitialized,
   useReactFlow,
 } from '@xyflow/react'
 import { type MouseEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react'
@@ -91,7 +92,7 @@ function Graph({ drawn, view, query }: { drawn: Drawn; view: View; query: Query 
     [drawn, edge],
   )
   const { nodes, onNodesChange } = useFlowNodes(drawn, places, node, query)
-  useFirstFit(nodes.length > 0)
+  useFirstFit()
   const select = useCallback(
     (values: { node?: string; edge?: string }) =>
       query.set({ node: values.node ?? '', edge: values.edge ?? '' }),
@@ -263,14 +264,14 @@ function flowNodes(
 }
 
 /** Fits the graph once, when it is first there; later it stays where the reader has put it. */
-function useFirstFit(there: boolean): void {
+function useFirstFit(): void {
   const flow = useReactFlow()
+  const there = useNodesInitialized()
   const done = useRef(false)
   useEffect(() => {
     if (!there || done.current) return
     done.current = true
-    const frame = requestAnimationFrame(() => void flow.fitView({ maxZoom: 1.15, padding: 0.16 }))
-    return () => cancelAnimationFrame(frame)
+    void flow.fitView({ maxZoom: 1.15, padding: 0.16 })
   }, [there, flow])
 }
 
