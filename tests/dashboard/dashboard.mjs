@@ -167,6 +167,7 @@ try {
 
   await test('the palette finds and leads', async () => {
     await page.keyboard.press('Control+k')
+    await page.getByRole('dialog').getByRole('combobox').waitFor()
     await page.keyboard.type('health')
     await page.locator('[cmdk-item][aria-selected=true]', { hasText: 'Health' }).waitFor()
     await page.keyboard.press('Enter')

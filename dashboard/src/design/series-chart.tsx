@@ -31,7 +31,10 @@ export default function SeriesChart({
   const chart = useRef<uPlot>(undefined)
   const theme = useSettings((settings) => settings.theme)
   const shape = series.map((each) => each.label).join('\n')
-  const data = [times, ...series.map((each) => each.values)] as unknown as uPlot.AlignedData
+  const data: uPlot.AlignedData = [
+    [...times],
+    ...series.map((each) => each.values.map((value) => (Number.isNaN(value) ? null : value))),
+  ]
   const latest = useRef({ data, format, series })
   latest.current = { data, format, series }
   useEffect(() => {
@@ -53,7 +56,7 @@ export default function SeriesChart({
         padding: [6, 4, 0, 0],
         cursor: { y: false },
         legend: { show: false },
-        scales: { y: { range: (_, __, top) => [0, Math.max(top * 1.1, 1e-6)] } },
+        scales: { y: { range: (_, __, top) => [0, Math.max((top ?? 0) * 1.1, 1e-6)] } },
         axes: [
           {
             ...axis,
