@@ -104,3 +104,11 @@ void call_act(Call *call, ActionKind kind, bool *selected, int64_t only, bool fo
 bool *call_select(const Orchestrator *orchestrator) {
     return xcalloc(orchestrator->services.count + 1, sizeof(bool));
 }
+
+void select_running_dependants(const Orchestrator *orchestrator, const Service *service,
+                               bool *selected) {
+    plan_add_dependants(&orchestrator->plan, true, selected);
+    for (size_t i = 0; i < orchestrator->services.count; i++)
+        if (i != service->index && !orchestrator->plan.nodes.items[i].present)
+            selected[i] = false;
+}

@@ -31,6 +31,10 @@ void call_act(Call *call, ActionKind kind, bool *selected, int64_t only, bool fo
 /* One entry for each service, all false. */
 bool *call_select(const Orchestrator *orchestrator);
 
+/* Adds those that depend on a service, of which only it is selected, and run. */
+void select_running_dependants(const Orchestrator *orchestrator, const Service *service,
+                               bool *selected);
+
 /* Who acts, for events. */
 #define CALL_ACTOR SPAN("user")
 

@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "config/config.h"
 #include "core/watch.h"
+#include "os/folder_watch.h"
 #include "os/machine.h"
 #include "services/logs/logs.h"
 #include "services/orchestrator/backoff.h"
@@ -177,6 +178,11 @@ struct Service {
     Nanos next_run;       /* by its schedule, world_wall; 0: none */
     Nanos noted_next_run; /* before the runtime restarted */
     ARRAY(char *) last_output;
+    Timer file_timer;       /* until its files have been quiet for long enough */
+    Buf changed_file;       /* the last of them that changed */
+    Buf loop_file;          /* for which it was restarted last … */
+    Nanos file_restart_at;  /* … when, by world_now … */
+    uint32_t file_restarts; /* … and how often in a row */
     WatchItem item;
 };
 
@@ -194,6 +200,8 @@ struct Orchestrator {
     Link lives;                /* Life */
     Link actions;              /* Action */
     Link lines;                /* LineWatch of lines.c */
+    FolderWatch *folders;      /* NULL: no service watches any */
+    size_t folder_count;
     Subscription *registrations;
     Link helpers; /* Helper */
     Journal *journal;
@@ -350,7 +358,12 @@ PortsAnswer ports_take(Instance *instance);
 void ports_remember(Instance *instance);
 void ports_init(Instance *instance);
 
-/* ---- schedule.c, resources.c, restore.c ---- */
+/* ---- schedule.c, files.c, resources.c, restore.c ---- */
+
+/* Watches what the services of the configuration in force ask for. */
+void files_watch(Orchestrator *orchestrator);
+void files_init(Service *service);
+void files_forget(Service *service);
 
 void schedule_init(Service *service);
 void schedule_arm(Service *service);

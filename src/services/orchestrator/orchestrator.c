@@ -93,6 +93,7 @@ static void add_services(Orchestrator *orchestrator) {
     for (size_t i = 0; config && i < config->services.count; i++)
         orchestrator_add_service(orchestrator, &config->services.items[i], i);
     services_sort(orchestrator);
+    files_watch(orchestrator);
     orchestrator_hide_secrets(orchestrator);
 }
 
@@ -138,6 +139,7 @@ void orchestrator_free(Orchestrator *orchestrator) {
     actions_drop(orchestrator);
     resources_stop(orchestrator);
     registrations_end(orchestrator);
+    folder_watch_free(orchestrator->folders);
     lines_drop(orchestrator);
     for (size_t i = 0; i < orchestrator->services.count; i++)
         service_put(orchestrator->services.items[i]);

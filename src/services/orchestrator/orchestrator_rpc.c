@@ -103,15 +103,6 @@ static void answer_restart(Call *call, const Action *action) {
     call_reply(call, &(RtEmpty){0});
 }
 
-/* Dependants that do not run are left alone. */
-static void add_running_dependants(Orchestrator *orchestrator, const Service *service,
-                                   bool *selected) {
-    plan_add_dependants(&orchestrator->plan, true, selected);
-    for (size_t i = 0; i < orchestrator->services.count; i++)
-        if (i != service->index && !orchestrator->plan.nodes.items[i].present)
-            selected[i] = false;
-}
-
 static void restart_service(Call *call, const void *message) {
     const RtServiceRequest *request = message;
     Orchestrator *orchestrator = orchestrator_of_call(call);
@@ -127,7 +118,7 @@ static void restart_service(Call *call, const void *message) {
     bool *selected = call_select(orchestrator);
     selected[service->index] = true;
     if (request->with_dependants)
-        add_running_dependants(orchestrator, service, selected);
+        select_running_dependants(orchestrator, service, selected);
     service_event(service, RT_SERVICE_EVENT_TYPE_RESTARTING, CALL_ACTOR, "is restarted%s",
                   request->with_dependants ? ", with those that depend on it" : "");
     call_act(call, ACTION_RESTART, selected, only, false, answer_restart);

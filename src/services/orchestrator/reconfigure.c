@@ -103,6 +103,7 @@ void orchestrator_apply(Orchestrator *orchestrator, const Config *config,
     orchestrator->configured_at = world_wall(orchestrator->world);
     take_services(orchestrator);
     services_sort(orchestrator);
+    files_watch(orchestrator);
     orchestrator_hide_secrets(orchestrator);
     bool *selected = call_select(orchestrator);
     for (size_t s = 0; s < orchestrator->services.count; s++) {

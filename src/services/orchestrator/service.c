@@ -152,6 +152,7 @@ Service *service_new(Orchestrator *orchestrator, const ServiceConfig *config) {
     service->name = xcalloc(1, config->name.len + 1);
     memcpy(service->name, config->name.ptr, config->name.len);
     schedule_init(service);
+    files_init(service);
     if (config->kind != RT_SERVICE_KIND_BUILTIN)
         service_set_replicas(service, (uint32_t)(config->replicas > 0 ? config->replicas : 1),
                              (Span){0});
@@ -163,6 +164,7 @@ void service_free(Service *service) {
     wheel_cancel(world_wheel(service->orchestrator->world), &service->schedule);
     for (size_t i = 0; i < service->instances.count; i++)
         instance_free(service->instances.items[i]);
+    files_forget(service);
     service_clear_last_output(service);
     array_done(&service->instances);
     array_done(&service->last_output);
