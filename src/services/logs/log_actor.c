@@ -42,6 +42,8 @@ static void sync_now(LogActor *actor) {
     actor->dirty = false;
     actor->unsynced = 0;
     log_outputs_synced(actor);
+    if (!log_store_waiting(actor->store))
+        log_ingest_synced(actor);
 }
 
 static void write_now(LogActor *actor) {
@@ -131,6 +133,7 @@ void log_actor_done(LogActor *actor) {
         write_now(actor);
         sync_now(actor);
     }
+    log_ingest_synced(actor); /* or nobody comes back who waits for a disk that failed */
     log_outputs_done(actor);
     if (actor->store)
         log_store_close(actor->store);

@@ -39,6 +39,7 @@ struct LogActor {
     Link captures;   /* LogCapture.link */
     Link outputs;    /* Output.link */
     Link readers;    /* LogReader.link */
+    Link settling;   /* LogBatch.settling */
     bool continuing; /* a task to go on is under way */
     LogTask go_on;
     Nanos tidied;
@@ -56,7 +57,8 @@ void log_actor_done(LogActor *actor);
 
 /* ---- entries that come in (log_ingest.c) ---- */
 
-/* Entries of one caller, by the batch; comes back as its own reply. */
+/* Entries of one caller, by the batch; comes back as its own reply. With `settle` it has none, and
+ * comes back when those before it are on the disk. */
 typedef struct LogBatch {
     union {
         LogTask task;
@@ -69,8 +71,12 @@ typedef struct LogBatch {
                    * who outlives the batch; empty: there was none */
     uint32_t accepted, rejected;
     char reason[160]; /* of the last that was rejected */
+    bool settle;
+    Link settling; /* the actor's */
 } LogBatch;
 void log_ingest_run(LogActor *actor, LogTask *task);
+/* What was written so far is on the disk. */
+void log_ingest_synced(LogActor *actor);
 
 /* ---- readers (log_reader.c) ---- */
 

@@ -125,8 +125,22 @@ static bool take(Ingest *ingest, Span encoded) {
     return true;
 }
 
+static void come_back(LogActor *actor, LogBatch *batch) {
+    batch->reply.deliver = batch->deliver;
+    log_actor_reply(actor, &batch->reply);
+}
+
+void log_ingest_synced(LogActor *actor) {
+    for (Link *link; (link = list_pop_front(&actor->settling));)
+        come_back(actor, CONTAINER(link, LogBatch, settling));
+}
+
 void log_ingest_run(LogActor *actor, LogTask *task) {
     LogBatch *batch = CONTAINER(task, LogBatch, task);
+    if (batch->settle && (actor->dirty || log_store_waiting(actor->store))) {
+        list_push_back(&actor->settling, &batch->settling);
+        return;
+    }
     Ingest ingest = {.actor = actor, .batch = batch, .caller = find_life(actor, batch->subject)};
     Unpack in = unpack_begin(buf_span(&batch->entries));
     while (in.at < in.end && !in.failed) {
@@ -136,6 +150,5 @@ void log_ingest_run(LogActor *actor, LogTask *task) {
         else if (take(&ingest, encoded))
             batch->accepted++;
     }
-    batch->reply.deliver = batch->deliver;
-    log_actor_reply(actor, &batch->reply);
+    come_back(actor, batch);
 }

@@ -149,6 +149,7 @@ static int open_actor(Logs *logs, Buf *report) {
     list_init(&actor->captures);
     list_init(&actor->outputs);
     list_init(&actor->readers);
+    list_init(&actor->settling);
     int r = log_store_open(&options, &actor->store, report);
     if (r == 0)
         r = log_outputs_recover(actor);

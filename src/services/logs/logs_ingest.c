@@ -16,6 +16,7 @@ typedef struct LogIngest {
     LogBatch batch;
     bool under_way; /* the batch is with the actor */
     bool ended;     /* the caller has sent its last */
+    bool settled;   /* … and all of it is on the disk */
     bool gone;      /* there is no call any more */
     Task send;      /* at the end of the turn */
     Buf pending;    /* the next batch */
@@ -54,10 +55,29 @@ static void take_kept(LogIngest *ingest) {
             ingest->kept.count * sizeof *ingest->kept.items);
 }
 
+static void on_batch(Logs *logs, LogReply *reply);
+
+static void hand_over(LogIngest *ingest) {
+    ingest->batch.owner = ingest;
+    ingest->batch.deliver = on_batch;
+    ingest->batch.subject = buf_span(&ingest->subject);
+    ingest->batch.accepted = ingest->batch.rejected = 0;
+    ingest->under_way = true;
+    logs_send(ingest->logs, &ingest->batch.task, log_ingest_run);
+}
+
+/* What was acknowledged survives a kill: first all of it has to be on the disk. */
 static void acknowledge(LogIngest *ingest) {
     Call *call = call_find(ingest->logs->options.server, ingest->call);
-    if (!call || !ingest->ended || ingest->under_way || ingest->pending.len || ingest->kept.count)
+    if (!call || !ingest->ended || ingest->under_way || ingest->pending.len || ingest->kept.count ||
+        ingest->logs->closing)
         return;
+    if (ingest->accepted && !ingest->settled) {
+        buf_clear(&ingest->batch.entries);
+        ingest->batch.settle = true;
+        hand_over(ingest);
+        return;
+    }
     RtLogAck ack = {
         .accepted = ingest->accepted,
         .rejected = ingest->rejected,
@@ -65,8 +85,6 @@ static void acknowledge(LogIngest *ingest) {
     };
     call_reply(call, &ack);
 }
-
-static void on_batch(Logs *logs, LogReply *reply);
 
 static void send_batch(LogIngest *ingest) {
     Logs *logs = ingest->logs;
@@ -84,13 +102,8 @@ static void send_batch(LogIngest *ingest) {
     buf_clear(&spare);
     ingest->batch.entries = ingest->pending;
     ingest->pending = spare;
-    ingest->batch.owner = ingest;
-    ingest->batch.deliver = on_batch;
-    ingest->batch.subject = buf_span(&ingest->subject);
-    ingest->batch.accepted = ingest->batch.rejected = 0;
-    ingest->under_way = true;
     logs->ingest_waiting += ingest->batch.entries.len;
-    logs_send(logs, &ingest->batch.task, log_ingest_run);
+    hand_over(ingest);
 }
 
 static void on_batch(Logs *logs, LogReply *reply) {
@@ -98,6 +111,7 @@ static void on_batch(Logs *logs, LogReply *reply) {
     LogIngest *ingest = batch->owner;
     logs->ingest_waiting -= batch->entries.len;
     ingest->under_way = false;
+    ingest->settled |= batch->settle;
     ingest->accepted += batch->accepted;
     ingest->rejected += batch->rejected;
     if (batch->rejected)
