@@ -3,6 +3,11 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "core/entries.h"
+
+/* ---- the files ---- */
+
 /* A path made absolute, whether or not it is there. */
 static Span absolute(Arena *arena, const char *path) {
     if (path[0] == '/')
@@ -49,3 +54,61 @@ int project_read(const char *const *files, size_t count, const char *data_folder
     arena_done(&arena);
     return error;
 }
+
+/* ---- its entries ---- */
+
+static int collect(void *owner, EntryList *list, Buf *reason) {
+    (void)reason;
+    const Config *config = owner;
+    for (size_t i = 0; i < config->services.count; i++) {
+        const ServiceConfig *service = &config->services.items[i];
+        *array_push(list) = (Entry){SPAN("service"), service->name, (void *)service};
+    }
+    return 0;
+}
+
+/* What is not started unless somebody asks for it. */
+static int disable(void *owner, EntryList *list, Buf *reason) {
+    (void)owner;
+    (void)reason;
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        const ServiceConfig *service = list->items[i].value;
+        if (!span_equal(list->items[i].kind, SPAN("service")) || !service->disabled)
+            list->items[kept++] = list->items[i];
+    }
+    list->count = kept;
+    return 0;
+}
+
+static int tell_loaded(void *owner, EntryList *list, Buf *reason) {
+    (void)reason;
+    const Config *config = owner;
+    for (size_t i = 0; i < config->problems.count; i++) {
+        const RtConfigurationProblem *problem = &config->problems.items[i];
+        if (problem->severity == RT_PROBLEM_SEVERITY_WARNING)
+            log_warn("the configuration is odd", log_text("what", problem->message),
+                     log_text("file", problem->file), log_int("line", problem->line));
+    }
+    log_info("the project is loaded", log_text("project", config->project),
+             log_int("services", (int64_t)list->count));
+    return 0;
+}
+
+static int load(Context *context, Buf *reason) {
+    (void)reason;
+    const Infrastructure *infrastructure = infrastructure_of(context);
+    Config *config = (Config *)infrastructure->config;
+    if (!config)
+        return 0;
+    entries_add(infrastructure->entries, ENTRIES_COLLECT, "the project", collect, config);
+    entries_add(infrastructure->entries, ENTRIES_DISABLE, "the project", disable, config);
+    entries_add(infrastructure->entries, ENTRIES_ACTIVATE, "the project", tell_loaded, config);
+    return 0;
+}
+
+const Component PROJECT_COMPONENT = {
+    .name = "project",
+    .description = "what the project's files declare",
+    .load = load,
+};
