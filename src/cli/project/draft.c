@@ -106,9 +106,8 @@ static Span folder_name(const Place *place) {
 
 /* ---- Procfile ---- */
 
-static bool read_procfile(const Place *place) {
+static void read_procfile(const Place *place) {
     Span rest = read_file(place, "Procfile");
-    bool found = false;
     while (rest.len) {
         const char *end = memchr(rest.ptr, '\n', rest.len);
         Span line = span(rest.ptr, end ? (size_t)(end - rest.ptr) : rest.len);
@@ -124,9 +123,7 @@ static bool read_procfile(const Place *place) {
         if (!command.len)
             continue;
         add(place, span(line.ptr, (size_t)(colon - line.ptr)), command, "Procfile");
-        found = true;
     }
-    return found;
 }
 
 /* ---- docker-compose ---- */
@@ -208,14 +205,15 @@ static Span command_of(Arena *arena, const DocNode *service) {
 }
 
 /* What is built here is to be run; images are not ours to run, and so only probed. */
-static bool read_compose(const Place *place) {
+static void read_compose(const Place *place) {
     static const char *const NAMES[] = {"compose.yaml", "compose.yml", "docker-compose.yml",
                                         "docker-compose.yaml"};
     Arena *arena = &place->draft->arena;
-    bool found = false;
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES && !found; i++) {
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
         const DocNode *document = read_document(place, NAMES[i], DOC_YAML);
-        const DocNode *services = document ? doc_get(document, SPAN("services")) : NULL;
+        if (!document)
+            continue;
+        const DocNode *services = doc_get(document, SPAN("services"));
         for (size_t j = 0; services && services->kind == DOC_MAP && j < services->map.count; j++) {
             const DocEntry *entry = &services->map.entries[j];
             Span command = command_of(arena, entry->value);
@@ -227,10 +225,9 @@ static bool read_compose(const Place *place) {
             service->environment = environment_of(arena, entry->value);
             service->depends_on = dependencies_of(arena, entry->value);
             service->external = !built;
-            found = true;
         }
+        return;
     }
-    return found;
 }
 
 /* ---- languages ---- */
@@ -356,8 +353,8 @@ static void read_below(Draft *draft, const char *folder) {
 void draft_read(Draft *draft, const char *folder) {
     Place here = {draft, folder, {0}};
     /* Who has written down how it is run is believed before files that only hint at it. */
-    bool told = read_procfile(&here);
-    told |= read_compose(&here);
+    read_procfile(&here);
+    read_compose(&here);
     bool built_here = false;
     for (size_t i = 0; i < draft->services.count; i++)
         built_here |= !draft->services.items[i].external;
