@@ -1,4 +1,4 @@
-#include <errno.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,6 +89,7 @@ static void put_histogram(Bytes *out, const Batch *batch) {
 
 static void put_event(Bytes *out, const Muster *muster, const Batch *batch) {
     Bytes histogram = {0};
+    assert(batch->count > 0);
     put_text(out, 1, muster->service_id);
     put_text(out, 2, batch->target);
     put_number(out, 3, batch->errors == batch->count ? ACTIVITY_ERROR : RESPONSE_RECEIVED);

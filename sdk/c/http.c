@@ -76,6 +76,8 @@ void http_close(Http *http) {
 
 /* Until the socket is ready for that. */
 static int await(Http *http, short events, int64_t deadline) {
+    if (http->end && http->end < deadline)
+        deadline = http->end;
     for (;;) {
         int64_t left = deadline - now_ms();
         struct pollfd fds[] = {{.fd = http->fd, .events = events},

@@ -18,9 +18,10 @@ void target_done(Target *target);
 
 typedef struct Http {
     const Target *target;
-    int cancel; /* readable: everything ends with -ECANCELED; -1: nothing does */
-    int fd;     /* -1: not connected */
-    Bytes in;   /* received, and not taken yet */
+    int cancel;  /* readable: everything ends with -ECANCELED; -1: nothing does */
+    int fd;      /* -1: not connected */
+    int64_t end; /* no deadline is later than this instant; 0: any may be */
+    Bytes in;    /* received, and not taken yet */
     /* of the answer that is being read */
     int status;
     bool chunked, close, over;

@@ -38,7 +38,7 @@ struct Muster {
 
     pthread_mutex_t lock; /* for all below */
     pthread_cond_t changed;
-    bool stopping, registered;
+    bool stopping, ended, registered;
     bool beat_now, offers_changed;
     char service_id[MUSTER_NAME_SIZE];
     int32_t interval_ms;

@@ -62,6 +62,8 @@ static void enqueue(Muster *muster, Entry *entry) {
 
 void muster_log(Muster *muster, MusterLevel level, const char *format, ...) {
     va_list arguments;
+    if (!format)
+        return;
     va_start(arguments, format);
     int len = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);

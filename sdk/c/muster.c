@@ -13,7 +13,8 @@
 #define LANGUAGE_C  8 /* runtime.v1.ServiceLanguage */
 #define FLUSH_MS    1000
 #define LOGS_MS     100
-#define GOOD_BYE_MS 2000
+#define PATIENCE_MS 500
+#define GOOD_BYE_MS 1500
 
 /* ---- small things ---- */
 
@@ -136,7 +137,7 @@ static int register_service(Muster *muster) {
 static void unregister_service(Muster *muster) {
     Bytes request = {0}, answer = {0};
     put_text(&request, 1, muster->service_id);
-    rpc_unary(&muster->http, TOPOLOGY("UnregisterService"), &request, &answer, GOOD_BYE_MS);
+    rpc_unary(&muster->http, TOPOLOGY("UnregisterService"), &request, &answer, CALL_MS);
     bytes_done(&request);
     bytes_done(&answer);
 }
@@ -222,7 +223,8 @@ static int send_due(Muster *muster, Schedule *schedule, bool beat_now, bool offe
 
 static void lost(Muster *muster, Schedule *schedule) {
     pthread_mutex_lock(&muster->lock);
-    muster->registered = false;
+    if (!muster->stopping) /* then the call was ended by us, and the good-bye is still due */
+        muster->registered = false;
     pthread_mutex_unlock(&muster->lock);
     schedule->retry = now_ms() + backoff_ms(schedule->tries++);
 }
@@ -272,6 +274,8 @@ static void *run(void *argument) {
         if (!muster->stopping && !more)
             wait_until(muster, next_due(muster, &schedule));
     }
+    muster->ended = true;
+    pthread_cond_broadcast(&muster->changed);
     pthread_mutex_unlock(&muster->lock);
     return NULL;
 }
@@ -327,15 +331,19 @@ static void good_bye(Muster *muster) {
     pthread_mutex_lock(&muster->lock);
     muster->stopping = true;
     pthread_cond_broadcast(&muster->changed);
+    /* A call under way is let come to its end, lest entries be sent twice; but not for long. */
+    for (int64_t patience = now_ms() + PATIENCE_MS; !muster->ended && now_ms() < patience;)
+        wait_until(muster, patience);
     pthread_mutex_unlock(&muster->lock);
     cancel(muster->cancel);
     pthread_join(muster->thread, NULL);
     muster->http.cancel = -1;
+    muster->http.end = now_ms() + GOOD_BYE_MS;
     if (muster->registered)
         activity_send(muster);
-    if (!muster->entry_count || logs_send(muster) == 0)
-        if (muster->registered)
-            unregister_service(muster);
+    logs_send(muster);
+    if (muster->registered)
+        unregister_service(muster);
 }
 
 void muster_stop(Muster *muster) {

@@ -273,7 +273,10 @@ static void a_restart_of_the_runtime_is_lived_through(void **state) {
     usleep(1500000); /* a beat or two later it is still one */
     assert_int_equal(count_in(&runtime, GET_TOPOLOGY, INSTANCES, SERVICE_NAME, "calc-server"), 1);
     muster_watch_free(watch);
+    kill(runtime.pid, SIGSTOP); /* nobody waits for ever for one that hangs */
+    muster_log(server, MUSTER_INFO, "good-bye");
     muster_stop(server);
+    kill(runtime.pid, SIGCONT);
     runtime_done(&runtime);
 }
 
