@@ -7,7 +7,8 @@ bool beat_read_plain(Span bytes, RtHeartbeatRequest *ret) {
     WireField field;
     RtHeartbeatRequest beat = {0};
     while (wire_next(&reader, &field)) {
-        if (field.number == RtHeartbeatRequest_service_id_number && field.type == WIRE_BYTES) {
+        if (field.number == RtHeartbeatRequest_service_id_number && field.type == WIRE_BYTES &&
+            !beat.service_id.len) {
             beat.service_id = field.bytes;
         } else if (field.number == RtHeartbeatRequest_sequence_number &&
                    field.type == WIRE_VARINT) {
