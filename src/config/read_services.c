@@ -264,17 +264,20 @@ static void complete_check(Reader *reader, ServiceConfig *service) {
         return;
     size_t mark = reader_enter(reader, SPAN("health_check"));
     bool typed = entry->value->kind != DOC_MAP || doc_get(entry->value, SPAN("type"));
-    if (!typed && check->command.argv.count)
+    /* What is written counts, even where it is wrong: that was said already. */
+    bool command = doc_get(entry->value, SPAN("command")) != NULL;
+    bool pattern = doc_get(entry->value, SPAN("pattern")) != NULL;
+    if (!typed && command)
         check->type = CONFIG_CHECK_EXEC;
-    else if (!typed && check->pattern.len)
+    else if (!typed && pattern)
         check->type = CONFIG_CHECK_LOG_LINE;
     else if (!typed) {
         reader_error(reader, entry->place, "the check needs a `type`");
         reader_suggest(reader, "grpc, http, tcp, exec or log_line");
     }
-    if (check->type == CONFIG_CHECK_EXEC && !check->command.argv.count)
+    if (check->type == CONFIG_CHECK_EXEC && !command)
         reader_error(reader, entry->place, "a check of type exec needs a `command`");
-    if (check->type == CONFIG_CHECK_LOG_LINE && !check->pattern.len)
+    if (check->type == CONFIG_CHECK_LOG_LINE && !pattern)
         reader_error(reader, entry->place, "a check of type log_line needs a `pattern`");
     if (check->type == CONFIG_CHECK_HTTP && !check->endpoint.text.len)
         check->endpoint.text = SPAN("/");
@@ -319,7 +322,7 @@ static const Choice KINDS[] = {
 static const Rule DEPENDENCY[] = {
     {"condition", NULL, RULE_CHOICE, offsetof(ConfigDependency, condition), .choices = CONDITIONS},
     {"kind", NULL, RULE_CHOICE, offsetof(ConfigDependency, kind), .choices = KINDS},
-    {"pattern", NULL, RULE_STRING, offsetof(ConfigDependency, pattern), .run = false},
+    {"pattern", NULL, RULE_PATTERN, offsetof(ConfigDependency, pattern), .run = false},
     {"service", "name", RULE_STRING, offsetof(ConfigDependency, service), .run = false},
     {0},
 };

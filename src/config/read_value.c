@@ -1,6 +1,7 @@
 /* Values by their rules. */
 #include <stdlib.h>
 
+#include "base/regex.h"
 #include "base/text.h"
 #include "config/parse.h"
 #include "config/reader.h"
@@ -140,6 +141,19 @@ static void read_cron(Reader *reader, const Rule *rule, Span text, DocPlace plac
         schedule->cron = text;
 }
 
+static bool is_pattern(Reader *reader, Span text, DocPlace place) {
+    Buf reason = {0};
+    Regex *regex;
+    bool good = regex_new(text, false, false, &regex, &reason) == 0;
+    if (good)
+        regex_free(regex);
+    else
+        reader_error(reader, place, "'%.*s' is no regular expression: %.*s", SPAN_ARGS(shown(text)),
+                     SPAN_ARGS(buf_span(&reason)));
+    buf_done(&reason);
+    return good;
+}
+
 static void read_scalar(Reader *reader, const Rule *rule, Span text, DocPlace place, void *base) {
     typedef void Read(Reader *, const Rule *, Span, DocPlace, void *);
     static Read *const READERS[] = {
@@ -148,11 +162,12 @@ static void read_scalar(Reader *reader, const Rule *rule, Span text, DocPlace pl
         [RULE_MILLIS] = read_duration, [RULE_SIZE] = read_size, [RULE_CHOICE] = read_choice,
         [RULE_SIGNAL] = read_signal,   [RULE_CRON] = read_cron,
     };
-    if (rule->type == RULE_STRING)
+    if (rule->type == RULE_STRING ||
+        (rule->type == RULE_PATTERN && is_pattern(reader, text, place)))
         *AT(Span, base, rule) = text;
     else if (rule->type == RULE_PATH)
         *AT(Span, base, rule) = reader_absolute(reader, reader->config->folder, text);
-    else
+    else if (rule->type != RULE_PATTERN)
         READERS[rule->type](reader, rule, text, place, base);
 }
 
@@ -221,7 +236,8 @@ static void read_strings(Reader *reader, const Rule *rule, const DocNode *node, 
     for (size_t i = 0; i < count; i++) {
         const DocNode *item = many ? node->list.items[i] : node;
         Span text;
-        if (!reader_string(reader, item, &text))
+        if (!reader_string(reader, item, &text) ||
+            (rule->type == RULE_PATTERNS && !is_pattern(reader, text, item->place)))
             continue;
         *array_push(&list) =
             rule->type == RULE_PATHS ? reader_absolute(reader, reader->config->folder, text) : text;
@@ -377,6 +393,7 @@ void reader_value(Reader *reader, const Rule *rule, const DocEntry *entry, void 
         reader_fields(reader, rule->section, node, entry->place, base);
         break;
     case RULE_STRINGS:
+    case RULE_PATTERNS:
     case RULE_PATHS:
         read_strings(reader, rule, node, base);
         break;

@@ -89,7 +89,7 @@ static const Rule CHECK[] = {
      .about = "A number, or the name of one of the service's `ports`; left out: the port named "
               "like the type, else the first"},
     {"command", NULL, RULE_COMMAND, S(health_check.command), .about = "exec: what is run"},
-    {"pattern", NULL, RULE_STRING, S(health_check.pattern),
+    {"pattern", NULL, RULE_PATTERN, S(health_check.pattern),
      .about = "log_line: a regular expression; the service is healthy once a line matches"},
     {"interval", "period", RULE_DURATION, S(health_check.interval), .least = 10, .most = DAY_MS,
      .fallback = "10s", .about = "From check to check"},
@@ -167,7 +167,7 @@ static const Rule LOGS[] = {
      .fallback = "256KiB", .about = "Output of each stream that is kept while nobody stores it"},
     {"recent", NULL, RULE_INTEGER, S(logs.recent), .least = 1, .most = 1000000, .fallback = "10000",
      .about = "Entries kept in memory"},
-    {"mask", NULL, RULE_STRINGS, S(logs.mask),
+    {"mask", NULL, RULE_PATTERNS, S(logs.mask),
      .about = "Regular expressions whose matches are masked, as secrets are"},
     {0},
 };

@@ -20,7 +20,9 @@ typedef enum RuleType {
     RULE_SIZE,     /* int64_t, within least and most */
     RULE_CHOICE,   /* int32_t: one of `choices` */
     RULE_SIGNAL,   /* int32_t */
+    RULE_PATTERN,  /* Span: a regular expression */
     RULE_STRINGS,  /* ConfigSpans: one string or a list */
+    RULE_PATTERNS, /* ConfigSpans: regular expressions */
     RULE_PATHS,    /* ConfigSpans: made absolute */
     RULE_CODES,    /* ConfigNumbers: exit codes, one or a list */
     RULE_COMMAND,  /* ConfigCommand: a string or a list */

@@ -68,6 +68,7 @@ static void add_type(Buf *out, const Rule *rule) {
         add_choices(out, rule);
         break;
     case RULE_STRINGS:
+    case RULE_PATTERNS:
     case RULE_PATHS:
         buf_add_literal(out, "\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"array\", "
                              "\"items\": {\"type\": \"string\"}}]");
@@ -141,6 +142,8 @@ static const char *type_name(const Rule *rule) {
     static const char *const NAMES[] = {
         [RULE_STRING] = "string",
         [RULE_NAME] = "name",
+        [RULE_PATTERN] = "expression",
+        [RULE_PATTERNS] = "expression or list",
         [RULE_TEXT] = "string",
         [RULE_PATH] = "path",
         [RULE_BOOL] = "true, false",

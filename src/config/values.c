@@ -235,6 +235,7 @@ static void add_word(Buf *out, const Rule *rule, const void *base) {
 void rule_print(const Rule *rule, const void *base, Buf *out, bool secrets) {
     switch (rule->type) {
     case RULE_STRING:
+    case RULE_PATTERN:
     case RULE_NAME:
     case RULE_PATH:
         add_string(out, *AT(Span, base, rule));
@@ -243,6 +244,7 @@ void rule_print(const Rule *rule, const void *base, Buf *out, bool secrets) {
         add_text(out, AT(ConfigText, base, rule));
         break;
     case RULE_STRINGS:
+    case RULE_PATTERNS:
     case RULE_PATHS:
         add_strings(out, AT(ConfigSpans, base, rule));
         break;

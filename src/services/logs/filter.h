@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "runtime/v1/logger.pb.h"
-#include "services/logs/regex.h"
+#include "base/regex.h"
 
 #define FILTER_LENGTH_MAX 4096
 #define FILTER_DEPTH_MAX  32

@@ -4,7 +4,7 @@
 
 #include "base/array.h"
 #include "base/memory.h"
-#include "services/logs/regex.h"
+#include "base/regex.h"
 
 struct Mask {
     ARRAY(Regex *) patterns; /* the values, as one expression, among them */

@@ -1,4 +1,4 @@
-#include "services/logs/regex.h"
+#include "base/regex.h"
 
 #include <errno.h>
 #include <re2/re2.h>
