@@ -34,6 +34,10 @@ static bool take(uint32_t *wish) {
            __atomic_exchange_n(wish, 0, __ATOMIC_SEQ_CST);
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* of Linux 5.14; older libcs lack it */
+#endif
+
 /* ---- the file ---- */
 
 static int check(const RingHeader *header, uint64_t file_size) {
@@ -60,6 +64,9 @@ static int map(int descriptor, RingHeader **ret_header, size_t *ret_mapped) {
     void *at = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     if (at == MAP_FAILED)
         return -errno;
+    /* A first touch by reading would map the pages around it, too: 64 KiB of every ring. Kernels
+     * before 5.14 do not know this, and do so. */
+    madvise(at, RING_HEADER, MADV_POPULATE_WRITE);
     int error = check(at, mapped);
     if (error) {
         munmap(at, mapped);
