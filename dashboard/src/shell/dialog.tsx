@@ -15,6 +15,7 @@ export function Dialog({
   const element = useRef<HTMLDialogElement>(null)
   useEffect(() => {
     element.current?.showModal()
+    element.current?.querySelector('input')?.focus()
   }, [])
   return (
     <dialog

@@ -17,7 +17,6 @@ export function Palette({ close }: { close: () => void }) {
     <Dialog label={t('shell.palette')} close={close} top>
       <Command label={t('shell.palette')} loop>
         <Command.Input
-          autoFocus
           placeholder={t('shell.paletteHint')}
           className="h-12 w-full border-b border-line bg-transparent px-4 text-[15px] outline-none placeholder:text-faint"
         />
