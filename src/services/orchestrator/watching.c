@@ -39,7 +39,7 @@ static WatchMatch match(void *owner, const void *filter, const WatchItem *item) 
 static Span key_of(void *owner, const WatchItem *item, char scratch[WATCH_KEY_MAX]) {
     (void)owner;
     (void)scratch;
-    return item->kind == WATCHED_ORCHESTRATOR ? (Span){0} : span_of(service_of(item)->name);
+    return item->kind == WATCHED_ORCHESTRATOR ? SPAN("") : span_of(service_of(item)->name);
 }
 
 static void add(void *owner, const void *filter, const WatchItem *item, const WatchMoment *moment,
