@@ -434,11 +434,11 @@ static int read_one(Reader *reader, FilterNode *parent) {
 static int read_all(Reader *reader, FilterNode *parent) {
     FilterNode *all = filter_add(reader->filter, parent, FILTER_AND);
     for (;;) {
-        size_t at = reader->at;
         int r = read_one(reader, all);
         if (r < 0)
             return r;
         skip_space(reader);
+        size_t at = reader->at;
         if (take_keyword(reader, "AND") && is_over(reader))
             return fail(reader, at, "AND is followed by nothing");
         if (is_over(reader) || peek(reader, 0) == ')')
