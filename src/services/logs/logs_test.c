@@ -336,7 +336,248 @@ static void kill_and_go_on(uint64_t seed, size_t lines) {
 static void test_kills(void **state) {
     TestRandom random = test_random();
     for (unsigned i = 0; i < 20; i++)
-        kill_and_go_on(test_random_bits(&random), 400);
+        kill_and_go_on(test_random_bits(&random), 3000);
+}
+
+/* ---- queries against a naive model ---- */
+
+/* Random entries, many enough for blocks of their own; random filters; kills in between. A query
+ * finds exactly those that match one by one, in their order, forwards and backwards. */
+
+#define MODEL_ENTRIES 26000 /* more than two blocks */
+
+static const char *const WORDS[] = {"timeout",
+                                    "Retry",
+                                    "connection",
+                                    "refused",
+                                    "order",
+                                    "user",
+                                    "deadlock",
+                                    "x",
+                                    "GET",
+                                    "\xc3\xbc"
+                                    "ber"};
+
+static void random_message(TestRandom *random, size_t n, Buf *out) {
+    buf_clear(out);
+    size_t words = 1 + test_random_below(random, 12);
+    buf_printf(out, "%0250d ", 0);
+    for (size_t i = 0; i < words; i++) {
+        switch (test_random_below(random, 6)) {
+        case 0:
+            buf_printf(out, "id=%08llx-%04llx ",
+                       (unsigned long long)test_random_below(random, 5000) * 77777,
+                       (unsigned long long)test_random_below(random, 65536));
+            break;
+        case 1:
+            buf_printf(out, "%llu ms ", (unsigned long long)test_random_below(random, 1000000));
+            break;
+        default:
+            /* Most words keep to a stretch of the log, so that an index has something to tell. */
+            buf_printf(out, "%s ", WORDS[(n / 3000 + test_random_below(random, 3)) % 10]);
+        }
+    }
+}
+
+static Filter *parse(Bed *bed, Span line) {
+    Filter *filter;
+    FilterError error;
+    if (filter_parse(line, world_wall(bed->world), &filter, &error) < 0)
+        fail_msg("%.*s: column %zu: %s", SPAN_ARGS(line), error.column, error.reason);
+    return filter;
+}
+
+static void random_filter(TestRandom *random, const RtLogEntry *some, Buf *out, int depth) {
+    size_t from = some->message.len ? test_random_below(random, some->message.len) : 0;
+    size_t len = test_random_below(random, 20);
+    Span part = span_skip(some->message, from);
+    part.len = part.len < len ? part.len : len;
+    while (part.len && (part.ptr[0] & 0xc0) == 0x80)
+        part = span_skip(part, 1);
+    while (part.len && (unsigned char)part.ptr[part.len - 1] >= 0x80)
+        part.len--;
+    switch (test_random_below(random, depth ? 9 : 6)) {
+    case 0:
+        buf_printf(out, "\"%.*s\"", SPAN_ARGS(part));
+        return;
+    case 1:
+        buf_printf(out, "\"%s\"", WORDS[test_random_below(random, 10)]);
+        return;
+    case 2:
+        buf_printf(out, "service:service-%llu", (unsigned long long)test_random_below(random, 6));
+        return;
+    case 3:
+        buf_printf(
+            out, "level>=%s",
+            (const char *const[]){"info", "warn", "error", "fatal"}[test_random_below(random, 4)]);
+        return;
+    case 4:
+        buf_printf(out, "corr:%.*s",
+                   SPAN_ARGS(some->correlation_id.len ? some->correlation_id : SPAN("none")));
+        return;
+    case 5:
+        buf_printf(out, "time%s%lld",
+                   test_random_below(random, 2) ? "<" : ">=", (long long)some->timestamp);
+        return;
+    case 6:
+        buf_add_char(out, '-');
+        break;
+    default:
+        break;
+    }
+    buf_add_char(out, '(');
+    random_filter(random, some, out, depth - 1);
+    buf_printf(out, "%s", test_random_below(random, 2) ? " OR " : " ");
+    random_filter(random, some, out, depth - 1);
+    buf_add_char(out, ')');
+}
+
+typedef struct Model {
+    ARRAY(RtLogEntry *) entries;
+    Arena arena;
+} Model;
+
+static void check_query(Bed *bed, const Model *model, Span line, bool backwards) {
+    Filter *filter = parse(bed, line), *naive = parse(bed, line);
+    LogSearcher *searcher = log_searcher_new(filter);
+    searcher->search.backwards = backwards;
+    searcher->search.at = backwards ? INT64_MAX : 0;
+    Found found = {0};
+    assert_true(logs_reader_start(bed->logs, &searcher->reader, on_found, &found));
+    while (!found.over)
+        run_for(bed, NANOS_PER_MILLI);
+    logs_reader_leave(&searcher->reader);
+    run_for(bed, NANOS_PER_MILLI);
+    size_t next = 0;
+    for (size_t i = 0; i < model->entries.count; i++) {
+        size_t n = backwards ? model->entries.count - 1 - i : i;
+        const RtLogEntry *entry = model->entries.items[n];
+        if (!filter_matches(naive, entry, 0))
+            continue;
+        if (next == found.entries.count ||
+            !span_equal(found.entries.items[next].message, entry->message))
+            fail_msg("'%.*s' leaves out '%.*s' (match %zu of %zu)", SPAN_ARGS(line),
+                     SPAN_ARGS(entry->message), next, found.entries.count);
+        next++;
+    }
+    if (next != found.entries.count)
+        fail_msg("'%.*s' finds %zu too much", SPAN_ARGS(line), found.entries.count - next);
+    filter_free(naive);
+    found_done(&found);
+}
+
+static void test_queries_against_model(void **state) {
+    TestRandom random = test_random();
+    Bed bed = bed_new(test_random_bits(&random));
+    Model model = {0};
+    Buf text = {0}, line = {0};
+    for (size_t n = 0; n < MODEL_ENTRIES; n++) {
+        char service[32], id[32];
+        snprintf(service, sizeof service, "service-%llu",
+                 (unsigned long long)test_random_below(&random, 5));
+        snprintf(id, sizeof id, "req-%zu", n / 7);
+        random_message(&random, n, &text);
+        RtLogEntry entry = {
+            .service_name = span_of(service),
+            .level =
+                (int32_t)(test_random_below(&random, 40) ? 2 : 2 + test_random_below(&random, 4)),
+            .message = buf_span(&text),
+            .correlation_id = span_of(test_random_below(&random, 3) ? id : ""),
+            .timestamp = 1767225600000 + (int64_t)n * 10 - (int64_t)test_random_below(&random, 500),
+            .stream = RT_LOG_STREAM_STRUCTURED,
+        };
+        *array_push(&model.entries) = schema_copy(&RtLogEntry_type, &entry, &model.arena);
+        logs_write(bed.logs, &entry);
+        if (n % 100 == 99)
+            run_for(&bed, 10 * NANOS_PER_MILLI);
+        if (n % 6000 == 5999) { /* the program is killed once all that was is on the disk */
+            run_for(&bed, NANOS_PER_SECOND);
+            simulated_disk_kill_after(bed.disk, 0);
+            logs_close(bed.logs);
+            simulated_disk_crash(bed.disk, n % 2);
+            simulated_disk_kill_after(bed.disk, UINT64_MAX);
+            open_logs(&bed);
+        }
+    }
+    run_for(&bed, NANOS_PER_SECOND);
+    assert_true(log_store_usage(bed.logs->actor.store).blocks >= 2);
+    for (int i = 0; i < 300; i++) {
+        buf_clear(&line);
+        random_filter(&random, model.entries.items[test_random_below(&random, MODEL_ENTRIES)],
+                      &line, 2);
+        check_query(&bed, &model, buf_span(&line), i % 2);
+    }
+    buf_done(&text);
+    buf_done(&line);
+    array_done(&model.entries);
+    arena_done(&model.arena);
+    bed_done(&bed);
+}
+
+/* ---- followers ---- */
+
+typedef struct Follow {
+    Found found;
+    ARRAY(LogReaderReply *) replies;
+} Follow;
+
+static void on_follow(LogReader *reader, LogReaderReply *reply) {
+    Follow *follow = reader->owner;
+    *array_push(&follow->replies) = reply;
+}
+
+/* One that never reads gets what its credit is for, holds nobody up, and is told later what it has
+ * missed. */
+static void test_follower_that_never_reads(void **state) {
+    Bed bed = bed_new(7);
+    Follow follow = {0};
+    LogSearcher *searcher = log_searcher_new(parse(&bed, SPAN("")));
+    searcher->follows = true;
+    assert_true(logs_reader_start(bed.logs, &searcher->reader, on_follow, &follow));
+    run_for(&bed, NANOS_PER_MILLI);
+    Buf text = {0};
+    for (size_t i = 0; i < 1000; i++)
+        buf_add_char(&text, 'x');
+    size_t count = READER_BEHIND + 5000;
+    for (size_t i = 0; i < count; i++) {
+        RtLogEntry entry = {.service_name = SPAN("flood"),
+                            .message = i < 3000 ? buf_span(&text) : SPAN("y")};
+        logs_write(bed.logs, &entry);
+        if (i % 500 == 499)
+            run_for(&bed, 10 * NANOS_PER_MILLI);
+    }
+    run_for(&bed, NANOS_PER_SECOND);
+    assert_int_equal(follow.replies.count, READER_CREDIT);
+    assert_int_equal(logs_dropped(bed.logs), 0);
+    assert_messages(&bed, "service:other", (const char *const[]){NULL});
+    /* Now it reads. */
+    int64_t got = 0, missed = 0;
+    searcher->reader.owner = &follow;
+    for (size_t i = 0; i < follow.replies.count; i++) {
+        Unpack in = unpack_begin(buf_span(&follow.replies.items[i]->messages));
+        while (in.at < in.end) {
+            void *decoded;
+            arena_reset(&follow.found.arena);
+            assert_int_equal(schema_decode(&RtLogEntry_type, unpack_text(&in), NULL,
+                                           &follow.found.arena, &decoded, NULL),
+                             0);
+            const RtLogEntry *entry = decoded;
+            if (entry->sequence)
+                got++;
+            else
+                missed += (int64_t)entry->attributes->fields.items[0].value->number_value;
+        }
+        logs_reader_credit(&searcher->reader, follow.replies.items[i]);
+        run_for(&bed, 10 * NANOS_PER_MILLI);
+    }
+    assert_true(missed > 0);
+    assert_int_equal(got + missed, count);
+    logs_reader_leave(&searcher->reader);
+    run_for(&bed, NANOS_PER_MILLI);
+    array_done(&follow.replies);
+    arena_done(&follow.found.arena);
+    buf_done(&text);
+    bed_done(&bed);
 }
 
 int main(void) {
@@ -346,6 +587,8 @@ int main(void) {
         cmocka_unit_test(test_output_becomes_entries),
         cmocka_unit_test(test_watch_and_tail),
         cmocka_unit_test(test_kills),
+        cmocka_unit_test(test_queries_against_model),
+        cmocka_unit_test(test_follower_that_never_reads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
