@@ -7,8 +7,8 @@
 #pragma once
 
 #include "base/clock.h"
-#include "runtime/v1/logger.pb.h"
 #include "base/regex.h"
+#include "runtime/v1/logger.pb.h"
 
 #define FILTER_LENGTH_MAX 4096
 #define FILTER_DEPTH_MAX  32

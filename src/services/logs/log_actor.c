@@ -57,12 +57,14 @@ static void go_on(LogActor *actor, LogTask *task) {
     actor->continuing = false;
 }
 
-/* After each batch of mail: what it brought is written, and everybody reads on for a while. */
+/* After each batch of mail: what it brought is written, and everybody reads on for a while. Nobody is
+ * shown what a kill could still take away, so that no sequence is ever given twice. */
 void log_actor_flush(void *state) {
     LogActor *actor = state;
     bool more = log_outputs_read(actor);
     write_now(actor);
-    if (actor->unsynced >= SYNC_BYTES)
+    if (actor->unsynced >= SYNC_BYTES || !list_empty(&actor->settling) ||
+        (actor->dirty && log_readers_wait(actor)))
         sync_now(actor);
     more |= log_readers_step(actor);
     if (!more || actor->continuing)

@@ -132,6 +132,9 @@ void log_reader_add(LogReader *reader, const SchemaMessage *type, const void *me
 void log_reader_send(LogActor *actor, LogReader *reader, bool last, StatusCode error,
                      const char *reason);
 
+/* Whether somebody reads just now. */
+bool log_readers_wait(const LogActor *actor);
+
 /* Lets all of them go on for a slice. True: some have more to do. */
 bool log_readers_step(LogActor *actor);
 

@@ -51,6 +51,15 @@ void log_reader_send(LogActor *actor, LogReader *reader, bool last, StatusCode e
     log_actor_reply(actor, &reply->reply);
 }
 
+bool log_readers_wait(const LogActor *actor) {
+    for (const Link *link = actor->readers.next; link != &actor->readers; link = link->next) {
+        const LogReader *reader = CONTAINER(link, LogReader, link);
+        if (!reader->over && reader->credit)
+            return true;
+    }
+    return false;
+}
+
 bool log_readers_step(LogActor *actor) {
     bool more = false;
     LIST_EACH (&actor->readers, link) {

@@ -22,7 +22,7 @@ count() {
     passed=$((passed + good)) failed=$((failed + bad))
 }
 
-for service in topology; do
+for service in logs topology; do
     count "$service" node "tests/services/$service.mjs" build/muster "$work/set.binpb" "$grpcurl"
 done
 count 'broker and health' python3 tests/services/discovery.py build/muster "$grpcurl"
