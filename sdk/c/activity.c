@@ -38,10 +38,10 @@ static Batch *find(Muster *muster, const MusterCall *call) {
             return batch;
     if (muster->batch_count >= BATCHES_MAX)
         return NULL;
-    Batch *batch = allocate(sizeof *batch);
-    batch->target = copy_text(call->target);
-    batch->method = copy_text(call->method);
-    batch->protocol = copy_text(call->protocol);
+    Batch *batch = mu_allocate(sizeof *batch);
+    batch->target = mu_copy_text(call->target);
+    batch->method = mu_copy_text(call->method);
+    batch->protocol = mu_copy_text(call->protocol);
     batch->next = muster->batches;
     muster->batches = batch;
     muster->batch_count++;
@@ -63,7 +63,7 @@ void muster_report_call(Muster *muster, const MusterCall *call) {
         strcpy(batch->correlation_id, muster_correlation_id());
         if (call->error) {
             batch->errors++;
-            set_text(&batch->error, call->error);
+            mu_set_text(&batch->error, call->error);
         }
         if (batch->count == 1)
             pthread_cond_broadcast(&muster->changed);
@@ -80,30 +80,30 @@ static void put_histogram(Bytes *out, const Batch *batch) {
         buckets[used] = i;
         counts[used++] = batch->buckets[i];
     }
-    put_packed(out, 1, buckets, used);
-    put_packed(out, 2, counts, used);
-    put_number(out, 3, batch->sum_us);
-    put_number(out, 4, batch->min_us);
-    put_number(out, 5, batch->max_us);
+    mu_put_packed(out, 1, buckets, used);
+    mu_put_packed(out, 2, counts, used);
+    mu_put_number(out, 3, batch->sum_us);
+    mu_put_number(out, 4, batch->min_us);
+    mu_put_number(out, 5, batch->max_us);
 }
 
 static void put_event(Bytes *out, const Muster *muster, const Batch *batch) {
     Bytes histogram = {0};
     assert(batch->count > 0);
-    put_text(out, 1, muster->service_id);
-    put_text(out, 2, batch->target);
-    put_number(out, 3, batch->errors == batch->count ? ACTIVITY_ERROR : RESPONSE_RECEIVED);
-    put_text(out, 6, batch->method);
-    put_number_always(out, 7, batch->errors == 0);
-    put_number_always(out, 8, batch->count);
-    put_text(out, 9, batch->error);
-    put_text(out, 10, batch->correlation_id);
-    put_text(out, 11, batch->protocol ? batch->protocol : "grpc");
-    put_number(out, 12, batch->sum_us / batch->count);
-    put_number(out, 13, batch->errors);
+    mu_put_text(out, 1, muster->service_id);
+    mu_put_text(out, 2, batch->target);
+    mu_put_number(out, 3, batch->errors == batch->count ? ACTIVITY_ERROR : RESPONSE_RECEIVED);
+    mu_put_text(out, 6, batch->method);
+    mu_put_number_always(out, 7, batch->errors == 0);
+    mu_put_number_always(out, 8, batch->count);
+    mu_put_text(out, 9, batch->error);
+    mu_put_text(out, 10, batch->correlation_id);
+    mu_put_text(out, 11, batch->protocol ? batch->protocol : "grpc");
+    mu_put_number(out, 12, batch->sum_us / batch->count);
+    mu_put_number(out, 13, batch->errors);
     put_histogram(&histogram, batch);
-    put_message(out, 14, &histogram);
-    bytes_done(&histogram);
+    mu_put_message(out, 14, &histogram);
+    mu_bytes_done(&histogram);
 }
 
 static void batches_free(Batch *batch) {
@@ -118,7 +118,7 @@ static void batches_free(Batch *batch) {
 }
 
 /* What cannot be told now is lost: it is about that second only. */
-int activity_send(Muster *muster) {
+int mu_activity_send(Muster *muster) {
     Bytes stream = {0}, event = {0}, answer = {0};
     pthread_mutex_lock(&muster->lock);
     Batch *batches = muster->batches;
@@ -127,19 +127,19 @@ int activity_send(Muster *muster) {
     for (Batch *batch = batches; batch; batch = batch->next) {
         event.len = 0;
         put_event(&event, muster, batch);
-        rpc_envelope(&stream, &event);
+        mu_rpc_envelope(&stream, &event);
     }
     pthread_mutex_unlock(&muster->lock);
     int r = 0;
     if (batches)
-        r = rpc_stream(&muster->http, TOPOLOGY("ReportActivity"), &stream, &answer, 2000);
+        r = mu_rpc_stream(&muster->http, TOPOLOGY("ReportActivity"), &stream, &answer, 2000);
     batches_free(batches);
-    bytes_done(&stream);
-    bytes_done(&event);
-    bytes_done(&answer);
+    mu_bytes_done(&stream);
+    mu_bytes_done(&event);
+    mu_bytes_done(&answer);
     return r;
 }
 
-void activity_free(Muster *muster) {
+void mu_activity_free(Muster *muster) {
     batches_free(muster->batches);
 }

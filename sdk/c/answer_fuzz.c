@@ -15,7 +15,7 @@ static void connect_to(Http *http, const uint8_t *data, size_t size) {
     r = shutdown(pair[1], SHUT_WR);
     assert(r == 0);
     http->fd = pair[0];
-    bytes_add(&http->in, data, size);
+    mu_bytes_add(&http->in, data, size);
     char drain[4096];
     while (read(pair[1], drain, sizeof drain) > 0)
         ;
@@ -26,22 +26,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 2)
         return 0;
     Target target;
-    assert(target_parse(&target, "127.0.0.1:1"));
+    assert(mu_target_parse(&target, "127.0.0.1:1"));
     Http http;
     Bytes in = {0}, answer = {0};
-    http_init(&http, &target, -1);
+    mu_http_init(&http, &target, -1);
     connect_to(&http, data + 1, size - 1);
-    if (http_answer(&http, now_ms() + 1000) == 0) {
+    if (mu_http_answer(&http, mu_now_ms() + 1000) == 0) {
         MusterInstance instance;
         int r = 0;
-        while ((r = data[0] & 1 ? rpc_next(&http, &in, &answer)
-                                : http_body(&http, &answer, now_ms() + 1000)) > 0)
+        while ((r = data[0] & 1 ? mu_rpc_next(&http, &in, &answer)
+                                : mu_http_body(&http, &answer, mu_now_ms() + 1000)) > 0)
             ;
-        instance_read(reader_of(answer.ptr, answer.len), &instance);
+        mu_instance_read(mu_reader_of(answer.ptr, answer.len), &instance);
     }
-    http_close(&http);
-    target_done(&target);
-    bytes_done(&in);
-    bytes_done(&answer);
+    mu_http_close(&http);
+    mu_target_done(&target);
+    mu_bytes_done(&in);
+    mu_bytes_done(&answer);
     return 0;
 }

@@ -10,10 +10,10 @@
 int muster_offer(Muster *muster, const MusterOffer *offer) {
     if (!offer->name || !*offer->name || !offer->address || !*offer->address)
         return -EINVAL;
-    Offer *made = allocate(sizeof *made);
-    made->name = copy_text(offer->name);
-    made->role = copy_text(offer->role ? offer->role : "server");
-    made->address = copy_text(offer->address);
+    Offer *made = mu_allocate(sizeof *made);
+    made->name = mu_copy_text(offer->name);
+    made->role = mu_copy_text(offer->role ? offer->role : "server");
+    made->address = mu_copy_text(offer->address);
     made->weight = offer->weight;
     pthread_mutex_lock(&muster->lock);
     made->next = muster->offers;
@@ -34,7 +34,7 @@ void muster_withdraw(Muster *muster, const char *name) {
     pthread_mutex_unlock(&muster->lock);
 }
 
-void offers_again(Muster *muster) {
+void mu_offers_again(Muster *muster) {
     for (Offer *offer = muster->offers; offer; offer = offer->next)
         offer->made = false;
     muster->offers_changed = true;
@@ -42,29 +42,29 @@ void offers_again(Muster *muster) {
 
 static int make_offer(Muster *muster, Offer *offer) {
     Bytes request = {0}, answer = {0};
-    put_text(&request, 1, offer->name);
-    put_text(&request, 2, offer->role);
-    put_text(&request, 3, offer->address);
-    put_text(&request, 4, muster->service_id);
+    mu_put_text(&request, 1, offer->name);
+    mu_put_text(&request, 2, offer->role);
+    mu_put_text(&request, 3, offer->address);
+    mu_put_text(&request, 4, muster->service_id);
     if (offer->weight)
-        put_number_always(&request, 5, offer->weight);
-    int r = rpc_unary(&muster->http, BROKER("RegisterInstance"), &request, &answer, CALL_MS);
-    for (Reader reader = reader_of(answer.ptr, answer.len); r == 0 && reader_next(&reader);)
+        mu_put_number_always(&request, 5, offer->weight);
+    int r = mu_rpc_unary(&muster->http, BROKER("RegisterInstance"), &request, &answer, CALL_MS);
+    for (Reader reader = mu_reader_of(answer.ptr, answer.len); r == 0 && mu_reader_next(&reader);)
         if (reader.field == 1)
-            reader_text(&reader, offer->registration_id, sizeof offer->registration_id);
-    bytes_done(&request);
-    bytes_done(&answer);
+            mu_reader_text(&reader, offer->registration_id, sizeof offer->registration_id);
+    mu_bytes_done(&request);
+    mu_bytes_done(&answer);
     return r;
 }
 
 static int end_offer(Muster *muster, const Offer *offer) {
     Bytes request = {0}, answer = {0};
-    put_text(&request, 1, offer->registration_id);
+    mu_put_text(&request, 1, offer->registration_id);
     int r = 0;
     if (offer->made)
-        r = rpc_unary(&muster->http, BROKER("DeregisterInstance"), &request, &answer, CALL_MS);
-    bytes_done(&request);
-    bytes_done(&answer);
+        r = mu_rpc_unary(&muster->http, BROKER("DeregisterInstance"), &request, &answer, CALL_MS);
+    mu_bytes_done(&request);
+    mu_bytes_done(&answer);
     return r == -ENOENT ? 0 : r;
 }
 
@@ -89,7 +89,7 @@ static Offer *next_change(Muster *muster, bool *ret_withdrawn) {
     return offer;
 }
 
-int offers_send(Muster *muster) {
+int mu_offers_send(Muster *muster) {
     bool withdrawn;
     for (Offer *offer; (offer = next_change(muster, &withdrawn));) {
         int r = withdrawn ? end_offer(muster, offer) : make_offer(muster, offer);
@@ -109,7 +109,7 @@ int offers_send(Muster *muster) {
     return 0;
 }
 
-void offers_free(Muster *muster) {
+void mu_offers_free(Muster *muster) {
     for (Offer *offer = muster->offers, *next; offer; offer = next) {
         next = offer->next;
         offer_free(offer);
@@ -118,17 +118,17 @@ void offers_free(Muster *muster) {
 
 /* ---- lookups ---- */
 
-void instance_read(Reader reader, MusterInstance *ret) {
+void mu_instance_read(Reader reader, MusterInstance *ret) {
     *ret = (MusterInstance){.weight = 1};
-    while (reader_next(&reader)) {
+    while (mu_reader_next(&reader)) {
         if (reader.field == 1)
-            reader_text(&reader, ret->registration_id, sizeof ret->registration_id);
+            mu_reader_text(&reader, ret->registration_id, sizeof ret->registration_id);
         else if (reader.field == 5)
-            reader_text(&reader, ret->address, sizeof ret->address);
+            mu_reader_text(&reader, ret->address, sizeof ret->address);
         else if (reader.field == 6)
             ret->weight = (int32_t)reader.number;
         else if (reader.field == 8)
-            reader_text(&reader, ret->service_name, sizeof ret->service_name);
+            mu_reader_text(&reader, ret->service_name, sizeof ret->service_name);
         else if (reader.field == 9)
             ret->health = (MusterHealth)reader.number;
     }
@@ -139,8 +139,8 @@ static Http *take_connection(Muster *muster) {
     Http *http = muster->idle_count ? muster->idle[--muster->idle_count] : NULL;
     pthread_mutex_unlock(&muster->lock);
     if (!http) {
-        http = allocate(sizeof *http);
-        http_init(http, &muster->target, muster->cancel[0]);
+        http = mu_allocate(sizeof *http);
+        mu_http_init(http, &muster->target, muster->cancel[0]);
     }
     return http;
 }
@@ -152,7 +152,7 @@ static void give_connection(Muster *muster, Http *http) {
         muster->idle[muster->idle_count++] = http;
     pthread_mutex_unlock(&muster->lock);
     if (!kept) {
-        http_close(http);
+        mu_http_close(http);
         free(http);
     }
 }
@@ -160,16 +160,16 @@ static void give_connection(Muster *muster, Http *http) {
 static void put_lookup(Muster *muster, const MusterLookup *lookup, size_t max, Bytes *out) {
     char host[256] = "";
     gethostname(host, sizeof host - 1);
-    put_text(out, 1, lookup->name);
-    put_text(out, 2, lookup->role);
-    put_number(out, 3, lookup->policy);
-    put_text(out, 4, lookup->sticky_key);
+    mu_put_text(out, 1, lookup->name);
+    mu_put_text(out, 2, lookup->role);
+    mu_put_number(out, 3, lookup->policy);
+    mu_put_text(out, 4, lookup->sticky_key);
     pthread_mutex_lock(&muster->lock);
-    put_text(out, 5, muster->service_id);
+    mu_put_text(out, 5, muster->service_id);
     pthread_mutex_unlock(&muster->lock);
-    put_text(out, 6, muster_correlation_id());
-    put_number(out, 8, (int64_t)max);
-    put_text(out, 9, host);
+    mu_put_text(out, 6, muster_correlation_id());
+    mu_put_number(out, 8, (int64_t)max);
+    mu_put_text(out, 9, host);
 }
 
 int muster_lookup(Muster *muster, const MusterLookup *lookup, MusterInstance *ret, size_t max) {
@@ -180,14 +180,14 @@ int muster_lookup(Muster *muster, const MusterLookup *lookup, MusterInstance *re
     Bytes request = {0}, answer = {0};
     put_lookup(muster, lookup, max, &request);
     Http *http = take_connection(muster);
-    int r = rpc_unary(http, BROKER("LookupService"), &request, &answer, CALL_MS);
+    int r = mu_rpc_unary(http, BROKER("LookupService"), &request, &answer, CALL_MS);
     give_connection(muster, http);
     size_t count = 0;
-    for (Reader reader = reader_of(answer.ptr, answer.len); r == 0 && reader_next(&reader);)
+    for (Reader reader = mu_reader_of(answer.ptr, answer.len); r == 0 && mu_reader_next(&reader);)
         if (reader.field == 1 && count < max)
-            instance_read(reader_inner(&reader), &ret[count++]);
-    bytes_done(&request);
-    bytes_done(&answer);
+            mu_instance_read(mu_reader_inner(&reader), &ret[count++]);
+    mu_bytes_done(&request);
+    mu_bytes_done(&answer);
     if (r == -ENOENT)
         r = 0;
     if (r < 0)

@@ -18,7 +18,7 @@
 #define HEAD_MAX (64 * 1024)
 #define PIECE    (16 * 1024)
 
-int64_t now_ms(void) {
+int64_t mu_now_ms(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return time.tv_sec * INT64_C(1000) + time.tv_nsec / 1000000;
@@ -26,24 +26,24 @@ int64_t now_ms(void) {
 
 /* ---- where it is ---- */
 
-bool target_parse(Target *target, const char *address) {
+bool mu_target_parse(Target *target, const char *address) {
     *target = (Target){0};
     if (strncmp(address, "unix:", 5) == 0) {
-        target->path = copy_text(address + 5);
-        target->authority = copy_text("localhost");
+        target->path = mu_copy_text(address + 5);
+        target->authority = mu_copy_text("localhost");
         return strlen(target->path) < sizeof((struct sockaddr_un *)0)->sun_path;
     }
     const char *scheme = strstr(address, "://");
     if (scheme && strncmp(address, "http://", 7) != 0)
         return false;
-    target->authority = copy_text(scheme ? address + 7 : address);
+    target->authority = mu_copy_text(scheme ? address + 7 : address);
     target->authority[strcspn(target->authority, "/")] = 0;
-    target->host = copy_text(target->authority);
+    target->host = mu_copy_text(target->authority);
     char *colon = strrchr(target->host, ':');
     if (!colon || !colon[1])
         return false;
     *colon = 0;
-    target->port = copy_text(colon + 1);
+    target->port = mu_copy_text(colon + 1);
     size_t len = strlen(target->host);
     if (len > 2 && target->host[0] == '[' && target->host[len - 1] == ']') {
         target->host[len - 1] = 0;
@@ -52,7 +52,7 @@ bool target_parse(Target *target, const char *address) {
     return true;
 }
 
-void target_done(Target *target) {
+void mu_target_done(Target *target) {
     free(target->host);
     free(target->port);
     free(target->path);
@@ -63,15 +63,15 @@ void target_done(Target *target) {
 
 /* ---- the socket ---- */
 
-void http_init(Http *http, const Target *target, int cancel) {
+void mu_http_init(Http *http, const Target *target, int cancel) {
     *http = (Http){.target = target, .cancel = cancel, .fd = -1};
 }
 
-void http_close(Http *http) {
+void mu_http_close(Http *http) {
     if (http->fd >= 0)
         close(http->fd);
     http->fd = -1;
-    bytes_done(&http->in);
+    mu_bytes_done(&http->in);
 }
 
 /* Until the socket is ready for that. */
@@ -79,7 +79,7 @@ static int await(Http *http, short events, int64_t deadline) {
     if (http->end && http->end < deadline)
         deadline = http->end;
     for (;;) {
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - mu_now_ms();
         struct pollfd fds[] = {{.fd = http->fd, .events = events},
                                {.fd = http->cancel, .events = POLLIN}};
         int ready = poll(fds, 2, left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left);
@@ -107,7 +107,7 @@ static int connect_to(Http *http, const struct sockaddr *address, socklen_t len,
             error = errno;
     }
     if (error)
-        http_close(http);
+        mu_http_close(http);
     else if (address->sa_family != AF_UNIX)
         setsockopt(http->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     return -error;
@@ -150,7 +150,7 @@ static int send_all(Http *http, const char *bytes, size_t len, int64_t deadline)
 /* Some more bytes behind `in`: how many, 0 at the end of the connection. */
 static int receive(Http *http, int64_t deadline) {
     for (;;) {
-        ssize_t got = recv(http->fd, bytes_reserve(&http->in, PIECE), PIECE, 0);
+        ssize_t got = recv(http->fd, mu_bytes_reserve(&http->in, PIECE), PIECE, 0);
         if (got >= 0) {
             http->in.len += (size_t)got;
             return (int)got;
@@ -181,10 +181,10 @@ static void put_head(Bytes *out, const Http *http, const char *path, const char 
         target->token ? "\r\n" : "",
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        bytes_add_text(out, parts[i]);
+        mu_bytes_add_text(out, parts[i]);
     char length[48];
     snprintf(length, sizeof length, "content-length: %zu\r\n\r\n", body_len);
-    bytes_add_text(out, length);
+    mu_bytes_add_text(out, length);
 }
 
 static bool is_header(const char *line, size_t len, const char *name, const char **ret_value) {
@@ -222,11 +222,11 @@ static int parse_head(Http *http, size_t len) {
     if (http->chunked)
         http->left = 0;
     http->over = http->left == 0 && !http->chunked;
-    bytes_drop(&http->in, len);
+    mu_bytes_drop(&http->in, len);
     return 0;
 }
 
-int http_answer(Http *http, int64_t deadline) {
+int mu_http_answer(Http *http, int64_t deadline) {
     for (;;) {
         char *end = http->in.len ? memmem(http->in.ptr, http->in.len, "\r\n\r\n", 4) : NULL;
         if (end) {
@@ -253,24 +253,25 @@ static int attempt(Http *http, const Bytes *head, const Bytes *body, int64_t dea
         r = send_all(http, body->ptr, body->len, deadline);
     /* What refuses a request early may close before it has read all; its answer is there. */
     if (r == 0 || r == -EPIPE || r == -ECONNRESET)
-        r = http->fd < 0 ? r : http_answer(http, deadline);
+        r = http->fd < 0 ? r : mu_http_answer(http, deadline);
     return r;
 }
 
-int http_post(Http *http, const char *path, const char *type, const Bytes *body, int64_t deadline) {
+int mu_http_post(Http *http, const char *path, const char *type, const Bytes *body,
+                 int64_t deadline) {
     Bytes head = {0};
     put_head(&head, http, path, type, body->len);
     if (http->fd >= 0 && (!http->over || http->close || http->in.len))
-        http_close(http);
+        mu_http_close(http);
     bool reused = http->fd >= 0;
     int r = attempt(http, &head, body, deadline);
     if (r < 0 && reused && !http->in.len && r != -ETIMEDOUT && r != -ECANCELED) {
-        http_close(http);
+        mu_http_close(http);
         r = attempt(http, &head, body, deadline);
     }
-    bytes_done(&head);
+    mu_bytes_done(&head);
     if (r < 0)
-        http_close(http);
+        mu_http_close(http);
     return r;
 }
 
@@ -290,7 +291,7 @@ static int next_chunk(Http *http, int64_t deadline) {
             if (digits == http->in.ptr + skip || http->left < 0)
                 return -EPROTO;
             http->over = http->left == 0;
-            bytes_drop(&http->in, (size_t)(end - http->in.ptr) + 2);
+            mu_bytes_drop(&http->in, (size_t)(end - http->in.ptr) + 2);
             return 0;
         }
         if (http->in.len > HEAD_MAX)
@@ -307,7 +308,7 @@ static int skip_trailers(Http *http, int64_t deadline) {
         char *end = http->in.len >= 2 ? memmem(http->in.ptr, http->in.len, "\r\n", 2) : NULL;
         if (end) {
             bool last = end == http->in.ptr;
-            bytes_drop(&http->in, (size_t)(end - http->in.ptr) + 2);
+            mu_bytes_drop(&http->in, (size_t)(end - http->in.ptr) + 2);
             if (last)
                 return 0;
             continue;
@@ -342,17 +343,17 @@ static int take_body(Http *http, Bytes *out, int64_t deadline) {
     size_t take = http->in.len;
     if (http->left >= 0 && (int64_t)take > http->left)
         take = (size_t)http->left;
-    bytes_add(out, http->in.ptr, take);
-    bytes_drop(&http->in, take);
+    mu_bytes_add(out, http->in.ptr, take);
+    mu_bytes_drop(&http->in, take);
     if (http->left >= 0)
         http->left -= (int64_t)take;
     http->over = http->left == 0 && !http->chunked;
     return (int)take;
 }
 
-int http_body(Http *http, Bytes *out, int64_t deadline) {
+int mu_http_body(Http *http, Bytes *out, int64_t deadline) {
     int r = take_body(http, out, deadline);
     if (r < 0)
-        http_close(http);
+        mu_http_close(http);
     return r;
 }

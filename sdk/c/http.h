@@ -13,8 +13,8 @@ typedef struct Target {
 } Target;
 
 /* "http://HOST:PORT", "HOST:PORT" or "unix:PATH". False for anything else. */
-bool target_parse(Target *target, const char *address);
-void target_done(Target *target);
+bool mu_target_parse(Target *target, const char *address);
+void mu_target_done(Target *target);
 
 typedef struct Http {
     const Target *target;
@@ -28,18 +28,19 @@ typedef struct Http {
     int64_t left; /* of the body, or of the chunk; -1: until the connection ends */
 } Http;
 
-int64_t now_ms(void); /* monotonic */
+int64_t mu_now_ms(void); /* monotonic */
 
-void http_init(Http *http, const Target *target, int cancel);
-void http_close(Http *http); /* it may be used again: the next request connects */
+void mu_http_init(Http *http, const Target *target, int cancel);
+void mu_http_close(Http *http); /* it may be used again: the next request connects */
 
 /* Sends a POST and reads the head of the answer into `status`. A connection that had been idle and
  * turns out to be closed is opened again. -ECONNREFUSED and its like, -ETIMEDOUT, -ECANCELED,
  * -EPROTO; the connection is closed then. */
-int http_post(Http *http, const char *path, const char *type, const Bytes *body, int64_t deadline);
+int mu_http_post(Http *http, const char *path, const char *type, const Bytes *body,
+                 int64_t deadline);
 
 /* The second half of http_post, for who has sent the request. */
-int http_answer(Http *http, int64_t deadline);
+int mu_http_answer(Http *http, int64_t deadline);
 
 /* Adds some of the body to `out`: how many bytes, 0 at its end. Errors as above. */
-int http_body(Http *http, Bytes *out, int64_t deadline);
+int mu_http_body(Http *http, Bytes *out, int64_t deadline);

@@ -58,34 +58,34 @@ struct Muster {
 
 /* ---- muster.c ---- */
 
-int64_t clock_ns(int clock);
-void random_hex(char *out, size_t digits); /* and a NUL */
-void set_text(char **place, const char *text);
+int64_t mu_clock_ns(int clock);
+void mu_random_hex(char *out, size_t digits); /* and a NUL */
+void mu_set_text(char **place, const char *text);
 /* The pause before another try: grows from 100 ms to 5 s, a little different each time. */
-int backoff_ms(int tries);
+int mu_backoff_ms(int tries);
 /* Starts a thread that no signal comes to. */
-void thread_start(pthread_t *thread, void *(*run)(void *), void *argument);
+void mu_thread_start(pthread_t *thread, void *(*run)(void *), void *argument);
 /* A pipe that becomes readable, and stays so, when whatever waits is to end. */
-void cancel_open(int pipe[2]);
-void cancel(const int pipe[2]);
-void cancel_close(const int pipe[2]);
+void mu_cancel_open(int pipe[2]);
+void mu_cancel(const int pipe[2]);
+void mu_cancel_close(const int pipe[2]);
 /* Waits on `changed`, with the lock held, at most until then. */
-void wait_until(Muster *muster, int64_t deadline_ms);
-void cond_init(pthread_cond_t *cond);
+void mu_wait_until(Muster *muster, int64_t deadline_ms);
+void mu_cond_init(pthread_cond_t *cond);
 
 /* ---- usage.c: ServiceMetrics of this process ---- */
 
-void usage_put(Muster *muster, Bytes *metrics);
+void mu_usage_put(Muster *muster, Bytes *metrics);
 
 /* ---- the rest of what the thread sends; each takes the lock itself ---- */
 
-int activity_send(Muster *muster);
-void activity_free(Muster *muster);
-int logs_send(Muster *muster);
-bool logs_waiting(Muster *muster);
-void logs_free(Muster *muster);
-int offers_send(Muster *muster);
-void offers_again(Muster *muster); /* with the lock held */
-void offers_free(Muster *muster);
+int mu_activity_send(Muster *muster);
+void mu_activity_free(Muster *muster);
+int mu_logs_send(Muster *muster);
+bool mu_logs_waiting(Muster *muster);
+void mu_logs_free(Muster *muster);
+int mu_offers_send(Muster *muster);
+void mu_offers_again(Muster *muster); /* with the lock held */
+void mu_offers_free(Muster *muster);
 
-void instance_read(Reader reader, MusterInstance *ret);
+void mu_instance_read(Reader reader, MusterInstance *ret);

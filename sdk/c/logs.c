@@ -33,7 +33,7 @@ const char *muster_correlation_id(void) {
 
 void muster_new_correlation_id(char out[MUSTER_CORRELATION_SIZE]) {
     memcpy(out, "req-", 4);
-    random_hex(out + 4, 16);
+    mu_random_hex(out + 4, 16);
 }
 
 /* ---- entries ---- */
@@ -69,12 +69,12 @@ void muster_log(Muster *muster, MusterLevel level, const char *format, ...) {
     va_end(arguments);
     if (len < 0)
         return;
-    Entry *entry = allocate(sizeof *entry + (size_t)len + 1);
+    Entry *entry = mu_allocate(sizeof *entry + (size_t)len + 1);
     va_start(arguments, format);
     vsnprintf(entry->message, (size_t)len + 1, format, arguments);
     va_end(arguments);
     entry->level = level > MUSTER_FATAL ? MUSTER_FATAL : level;
-    entry->wall_ns = clock_ns(CLOCK_REALTIME);
+    entry->wall_ns = mu_clock_ns(CLOCK_REALTIME);
     memcpy(entry->correlation_id, correlation, sizeof correlation);
     if (muster->enabled) {
         enqueue(muster, entry);
@@ -87,17 +87,17 @@ void muster_log(Muster *muster, MusterLevel level, const char *format, ...) {
 /* ---- sending ---- */
 
 static void put_entry(Bytes *out, const Muster *muster, const Entry *entry) {
-    put_text(out, 1, muster->service_name);
-    put_number(out, 2, entry->level);
-    put_text(out, 3, entry->message);
-    put_number(out, 4, entry->wall_ns / 1000000);
-    put_text(out, 5, entry->correlation_id);
-    put_number(out, 7, entry->wall_ns % 1000000);
-    put_number(out, 9, STRUCTURED);
-    put_text(out, 10, muster->instance_id);
+    mu_put_text(out, 1, muster->service_name);
+    mu_put_number(out, 2, entry->level);
+    mu_put_text(out, 3, entry->message);
+    mu_put_number(out, 4, entry->wall_ns / 1000000);
+    mu_put_text(out, 5, entry->correlation_id);
+    mu_put_number(out, 7, entry->wall_ns % 1000000);
+    mu_put_number(out, 9, STRUCTURED);
+    mu_put_text(out, 10, muster->instance_id);
 }
 
-bool logs_waiting(Muster *muster) {
+bool mu_logs_waiting(Muster *muster) {
     pthread_mutex_lock(&muster->lock);
     bool waiting = muster->entry_count > 0;
     pthread_mutex_unlock(&muster->lock);
@@ -120,7 +120,7 @@ static Entry *take(Muster *muster, Bytes *stream) {
     for (; *end && count < BATCH_MAX; end = &(*end)->next, count++) {
         message.len = 0;
         put_entry(&message, muster, *end);
-        rpc_envelope(stream, &message);
+        mu_rpc_envelope(stream, &message);
     }
     muster->entries = *end;
     muster->entry_count -= count;
@@ -128,7 +128,7 @@ static Entry *take(Muster *muster, Bytes *stream) {
         muster->entries_end = &muster->entries;
     *end = NULL;
     pthread_mutex_unlock(&muster->lock);
-    bytes_done(&message);
+    mu_bytes_done(&message);
     return first;
 }
 
@@ -149,18 +149,18 @@ static void give_back(Muster *muster, Entry *first) {
     pthread_mutex_unlock(&muster->lock);
 }
 
-int logs_send(Muster *muster) {
+int mu_logs_send(Muster *muster) {
     int r = 0;
-    while (r == 0 && logs_waiting(muster)) {
+    while (r == 0 && mu_logs_waiting(muster)) {
         Bytes stream = {0}, answer = {0};
         Entry *first = take(muster, &stream);
-        r = rpc_stream(&muster->http, LOGGER("StreamLogs"), &stream, &answer, CALL_MS);
+        r = mu_rpc_stream(&muster->http, LOGGER("StreamLogs"), &stream, &answer, CALL_MS);
         if (r == 0 || r == -EPROTO) /* what it refuses it would refuse again */
             free_list(first);
         else
             give_back(muster, first);
-        bytes_done(&stream);
-        bytes_done(&answer);
+        mu_bytes_done(&stream);
+        mu_bytes_done(&answer);
     }
     pthread_mutex_lock(&muster->lock);
     size_t dropped = r == 0 ? muster->dropped : 0;
@@ -172,6 +172,6 @@ int logs_send(Muster *muster) {
     return r;
 }
 
-void logs_free(Muster *muster) {
+void mu_logs_free(Muster *muster) {
     free_list(muster->entries);
 }

@@ -48,7 +48,7 @@ static void read_token(Runtime *runtime) {
     FILE *file = fopen(path, "r");
     if (file && fgets(token, sizeof token, file)) {
         token[strcspn(token, "\n")] = 0;
-        runtime->target.token = copy_text(token);
+        runtime->target.token = mu_copy_text(token);
     }
     if (file)
         fclose(file);
@@ -58,9 +58,9 @@ static void runtime_init(Runtime *runtime) {
     *runtime = (Runtime){.folder = "/tmp/muster-sdk-XXXXXX"};
     assert_non_null(mkdtemp(runtime->folder));
     runtime_start(runtime, "127.0.0.1:0");
-    assert_true(target_parse(&runtime->target, runtime->address));
+    assert_true(mu_target_parse(&runtime->target, runtime->address));
     read_token(runtime);
-    http_init(&runtime->http, &runtime->target, -1);
+    mu_http_init(&runtime->http, &runtime->target, -1);
 }
 
 static void runtime_kill(Runtime *runtime, int signal) {
@@ -70,8 +70,8 @@ static void runtime_kill(Runtime *runtime, int signal) {
 
 static void runtime_done(Runtime *runtime) {
     runtime_kill(runtime, SIGTERM);
-    http_close(&runtime->http);
-    target_done(&runtime->target);
+    mu_http_close(&runtime->http);
+    mu_target_done(&runtime->target);
     char command[100];
     snprintf(command, sizeof command, "rm -r %s", runtime->folder);
     assert_int_equal(system(command), 0);
@@ -95,14 +95,14 @@ static Muster *service_start(const Runtime *runtime, const char *name, MusterTyp
  * the call fails. */
 static int count_in(Runtime *runtime, const char *method, int field, int inner, const char *text) {
     Bytes request = {0}, answer = {0};
-    put_number(&request, 7, 1); /* GetTopology: include_instances */
-    int r = rpc_unary(&runtime->http, method, &request, &answer, 2000), count = 0;
-    for (Reader each = reader_of(answer.ptr, answer.len); r == 0 && reader_next(&each);)
-        for (Reader in = reader_inner(&each); each.field == field && reader_next(&in);)
+    mu_put_number(&request, 7, 1); /* GetTopology: include_instances */
+    int r = mu_rpc_unary(&runtime->http, method, &request, &answer, 2000), count = 0;
+    for (Reader each = mu_reader_of(answer.ptr, answer.len); r == 0 && mu_reader_next(&each);)
+        for (Reader in = mu_reader_inner(&each); each.field == field && mu_reader_next(&in);)
             count +=
                 in.field == inner && in.len == strlen(text) && memcmp(in.text, text, in.len) == 0;
-    bytes_done(&request);
-    bytes_done(&answer);
+    mu_bytes_done(&request);
+    mu_bytes_done(&answer);
     return r < 0 ? -1 : count;
 }
 
@@ -116,25 +116,25 @@ typedef struct Entry {
 /* Calls back with each entry of the log. */
 static void each_log(Runtime *runtime, void (*with)(void *owner, const Entry *entry), void *owner) {
     Bytes request = {0}, stream = {0}, in = {0}, answer = {0};
-    rpc_envelope(&stream, &request);
-    int r = rpc_begin(&runtime->http, "/runtime.v1.LoggerService/QueryLogs", &stream, 2000);
-    while (r == 0 && rpc_next(&runtime->http, &in, &answer) == 1) {
+    mu_rpc_envelope(&stream, &request);
+    int r = mu_rpc_begin(&runtime->http, "/runtime.v1.LoggerService/QueryLogs", &stream, 2000);
+    while (r == 0 && mu_rpc_next(&runtime->http, &in, &answer) == 1) {
         Entry entry = {0};
-        for (Reader each = reader_of(answer.ptr, answer.len); reader_next(&each);) {
+        for (Reader each = mu_reader_of(answer.ptr, answer.len); mu_reader_next(&each);) {
             if (each.field == 1)
-                reader_text(&each, entry.service, sizeof entry.service);
+                mu_reader_text(&each, entry.service, sizeof entry.service);
             else if (each.field == 3)
-                reader_text(&each, entry.message, sizeof entry.message);
+                mu_reader_text(&each, entry.message, sizeof entry.message);
             else if (each.field == 5)
-                reader_text(&each, entry.correlation_id, sizeof entry.correlation_id);
+                mu_reader_text(&each, entry.correlation_id, sizeof entry.correlation_id);
         }
         with(owner, &entry);
     }
-    http_close(&runtime->http);
-    bytes_done(&request);
-    bytes_done(&stream);
-    bytes_done(&in);
-    bytes_done(&answer);
+    mu_http_close(&runtime->http);
+    mu_bytes_done(&request);
+    mu_bytes_done(&stream);
+    mu_bytes_done(&in);
+    mu_bytes_done(&answer);
 }
 
 typedef struct Search {
@@ -162,9 +162,9 @@ static int count_logs(Runtime *runtime, Search *search) {
 /* Waits for what happens elsewhere, and fails when it does not. */
 #define EVENTUALLY(condition)                                                                      \
     do {                                                                                           \
-        int64_t until_ = now_ms() + 20000;                                                         \
+        int64_t until_ = mu_now_ms() + 20000;                                                      \
         while (!(condition)) {                                                                     \
-            if (now_ms() > until_)                                                                 \
+            if (mu_now_ms() > until_)                                                              \
                 fail_msg("never happened: " #condition);                                           \
             usleep(20000);                                                                         \
         }                                                                                          \

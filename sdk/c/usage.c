@@ -32,19 +32,19 @@ static int open_files(void) {
     return count;
 }
 
-void usage_put(Muster *muster, Bytes *metrics) {
-    int64_t cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID), now = clock_ns(CLOCK_MONOTONIC), memory;
+void mu_usage_put(Muster *muster, Bytes *metrics) {
+    int64_t cpu = mu_clock_ns(CLOCK_PROCESS_CPUTIME_ID), now = mu_clock_ns(CLOCK_MONOTONIC), memory;
     int threads, files = open_files();
     if (muster->cpu_at_ns && now > muster->cpu_at_ns)
-        put_double(metrics, 1,
-                   100.0 * (double)(cpu - muster->cpu_ns) / (double)(now - muster->cpu_at_ns));
+        mu_put_double(metrics, 1,
+                      100.0 * (double)(cpu - muster->cpu_ns) / (double)(now - muster->cpu_at_ns));
     muster->cpu_ns = cpu;
     muster->cpu_at_ns = now;
     if (read_stat(&memory, &threads)) {
-        put_number_always(metrics, 2, memory);
-        put_number_always(metrics, 3, threads);
+        mu_put_number_always(metrics, 2, memory);
+        mu_put_number_always(metrics, 3, threads);
     }
     if (files >= 0)
-        put_number_always(metrics, 4, files);
-    put_number_always(metrics, 5, muster->in_flight);
+        mu_put_number_always(metrics, 4, files);
+    mu_put_number_always(metrics, 5, muster->in_flight);
 }

@@ -27,12 +27,12 @@ struct MusterWatch {
 static void take_list(MusterWatch *watch, const Bytes *message) {
     Choice *choices = NULL;
     size_t count = 0, room = 0;
-    for (Reader reader = reader_of(message->ptr, message->len); reader_next(&reader);)
+    for (Reader reader = mu_reader_of(message->ptr, message->len); mu_reader_next(&reader);)
         room += reader.field == 1;
-    choices = allocate((room + 1) * sizeof *choices);
-    for (Reader reader = reader_of(message->ptr, message->len); reader_next(&reader);)
+    choices = mu_allocate((room + 1) * sizeof *choices);
+    for (Reader reader = mu_reader_of(message->ptr, message->len); mu_reader_next(&reader);)
         if (reader.field == 1)
-            instance_read(reader_inner(&reader), &choices[count++].instance);
+            mu_instance_read(mu_reader_inner(&reader), &choices[count++].instance);
     pthread_mutex_lock(&watch->lock);
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < watch->count; j++)
@@ -50,23 +50,23 @@ static void take_list(MusterWatch *watch, const Bytes *message) {
 static bool follow(MusterWatch *watch) {
     Muster *muster = watch->muster;
     Bytes request = {0}, stream = {0}, in = {0}, message = {0};
-    put_text(&request, 1, watch->name);
-    put_text(&request, 2, watch->role);
+    mu_put_text(&request, 1, watch->name);
+    mu_put_text(&request, 2, watch->role);
     pthread_mutex_lock(&muster->lock);
-    put_text(&request, 3, muster->service_id);
+    mu_put_text(&request, 3, muster->service_id);
     pthread_mutex_unlock(&muster->lock);
-    rpc_envelope(&stream, &request);
+    mu_rpc_envelope(&stream, &request);
     bool told = false;
-    if (rpc_begin(&watch->http, BROKER("WatchService"), &stream, CALL_MS) == 0)
-        while (rpc_next(&watch->http, &in, &message) == 1) {
+    if (mu_rpc_begin(&watch->http, BROKER("WatchService"), &stream, CALL_MS) == 0)
+        while (mu_rpc_next(&watch->http, &in, &message) == 1) {
             take_list(watch, &message);
             told = true;
         }
-    http_close(&watch->http);
-    bytes_done(&request);
-    bytes_done(&stream);
-    bytes_done(&in);
-    bytes_done(&message);
+    mu_http_close(&watch->http);
+    mu_bytes_done(&request);
+    mu_bytes_done(&stream);
+    mu_bytes_done(&in);
+    mu_bytes_done(&message);
     return told;
 }
 
@@ -82,9 +82,9 @@ static void *run(void *argument) {
     while (!watch->stopping) {
         pthread_mutex_unlock(&watch->lock);
         tries = follow(watch) ? 0 : tries + 1;
-        int64_t until = now_ms() + backoff_ms(tries);
+        int64_t until = mu_now_ms() + mu_backoff_ms(tries);
         pthread_mutex_lock(&watch->lock);
-        while (!watch->stopping && now_ms() < until)
+        while (!watch->stopping && mu_now_ms() < until)
             wait_watch(watch, until);
     }
     pthread_mutex_unlock(&watch->lock);
@@ -92,16 +92,16 @@ static void *run(void *argument) {
 }
 
 MusterWatch *muster_watch(Muster *muster, const char *name, const char *role) {
-    MusterWatch *watch = allocate(sizeof *watch);
+    MusterWatch *watch = mu_allocate(sizeof *watch);
     watch->muster = muster;
-    watch->name = copy_text(name);
-    watch->role = copy_text(role);
+    watch->name = mu_copy_text(name);
+    watch->role = mu_copy_text(role);
     pthread_mutex_init(&watch->lock, NULL);
-    cond_init(&watch->changed);
-    cancel_open(watch->cancel);
-    http_init(&watch->http, &muster->target, watch->cancel[0]);
+    mu_cond_init(&watch->changed);
+    mu_cancel_open(watch->cancel);
+    mu_http_init(&watch->http, &muster->target, watch->cancel[0]);
     if (muster->enabled)
-        thread_start(&watch->thread, run, watch);
+        mu_thread_start(&watch->thread, run, watch);
     return watch;
 }
 
@@ -120,9 +120,9 @@ static void choose(MusterWatch *watch, MusterInstance *ret) {
 }
 
 int muster_watch_next(MusterWatch *watch, int timeout_ms, MusterInstance *ret) {
-    int64_t deadline = now_ms() + timeout_ms;
+    int64_t deadline = mu_now_ms() + timeout_ms;
     pthread_mutex_lock(&watch->lock);
-    while (!watch->count && now_ms() < deadline)
+    while (!watch->count && mu_now_ms() < deadline)
         wait_watch(watch, deadline);
     bool found = watch->count > 0;
     if (found)
@@ -145,10 +145,10 @@ void muster_watch_free(MusterWatch *watch) {
     watch->stopping = true;
     pthread_cond_broadcast(&watch->changed);
     pthread_mutex_unlock(&watch->lock);
-    cancel(watch->cancel);
+    mu_cancel(watch->cancel);
     if (watch->muster->enabled)
         pthread_join(watch->thread, NULL);
-    cancel_close(watch->cancel);
+    mu_cancel_close(watch->cancel);
     pthread_cond_destroy(&watch->changed);
     pthread_mutex_destroy(&watch->lock);
     free(watch->choices);

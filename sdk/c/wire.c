@@ -16,20 +16,20 @@ static void *checked(void *memory) {
     return memory;
 }
 
-void *allocate(size_t size) {
+void *mu_allocate(size_t size) {
     return checked(calloc(1, size));
 }
 
-char *copy_text(const char *text) {
+char *mu_copy_text(const char *text) {
     return text ? checked(strdup(text)) : NULL;
 }
 
-void bytes_done(Bytes *bytes) {
+void mu_bytes_done(Bytes *bytes) {
     free(bytes->ptr);
     *bytes = (Bytes){0};
 }
 
-char *bytes_reserve(Bytes *bytes, size_t more) {
+char *mu_bytes_reserve(Bytes *bytes, size_t more) {
     if (bytes->cap - bytes->len < more) {
         size_t cap = bytes->cap ? bytes->cap : 256;
         while (cap - bytes->len < more)
@@ -40,18 +40,18 @@ char *bytes_reserve(Bytes *bytes, size_t more) {
     return bytes->ptr + bytes->len;
 }
 
-void bytes_add(Bytes *bytes, const void *from, size_t len) {
+void mu_bytes_add(Bytes *bytes, const void *from, size_t len) {
     if (!len)
         return;
-    memcpy(bytes_reserve(bytes, len), from, len);
+    memcpy(mu_bytes_reserve(bytes, len), from, len);
     bytes->len += len;
 }
 
-void bytes_add_text(Bytes *bytes, const char *text) {
-    bytes_add(bytes, text, strlen(text));
+void mu_bytes_add_text(Bytes *bytes, const char *text) {
+    mu_bytes_add(bytes, text, strlen(text));
 }
 
-void bytes_drop(Bytes *bytes, size_t len) {
+void mu_bytes_drop(Bytes *bytes, size_t len) {
     bytes->len -= len;
     if (bytes->len)
         memmove(bytes->ptr, bytes->ptr + len, bytes->len);
@@ -61,8 +61,8 @@ void bytes_drop(Bytes *bytes, size_t len) {
 
 static void put_varint(Bytes *out, uint64_t value) {
     for (; value >= 0x80; value >>= 7)
-        *bytes_reserve(out, 1) = (char)(value | 0x80), out->len++;
-    *bytes_reserve(out, 1) = (char)value;
+        *mu_bytes_reserve(out, 1) = (char)(value | 0x80), out->len++;
+    *mu_bytes_reserve(out, 1) = (char)value;
     out->len++;
 }
 
@@ -73,56 +73,56 @@ static void put_tag(Bytes *out, int field, int type) {
 static void put_length(Bytes *out, int field, const char *bytes, size_t len) {
     put_tag(out, field, LENGTH);
     put_varint(out, len);
-    bytes_add(out, bytes, len);
+    mu_bytes_add(out, bytes, len);
 }
 
-void put_text(Bytes *out, int field, const char *text) {
+void mu_put_text(Bytes *out, int field, const char *text) {
     if (text && *text)
         put_length(out, field, text, strlen(text));
 }
 
-void put_number_always(Bytes *out, int field, int64_t value) {
+void mu_put_number_always(Bytes *out, int field, int64_t value) {
     put_tag(out, field, VARINT);
     put_varint(out, (uint64_t)value);
 }
 
-void put_number(Bytes *out, int field, int64_t value) {
+void mu_put_number(Bytes *out, int field, int64_t value) {
     if (value)
-        put_number_always(out, field, value);
+        mu_put_number_always(out, field, value);
 }
 
-void put_double(Bytes *out, int field, double value) {
+void mu_put_double(Bytes *out, int field, double value) {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     put_tag(out, field, FIXED64);
     for (int i = 0; i < 8; i++) {
-        *bytes_reserve(out, 1) = (char)(bits >> 8 * i);
+        *mu_bytes_reserve(out, 1) = (char)(bits >> 8 * i);
         out->len++;
     }
 }
 
-void put_message(Bytes *out, int field, Bytes *inner) {
+void mu_put_message(Bytes *out, int field, Bytes *inner) {
     put_length(out, field, inner->ptr, inner->len);
     inner->len = 0;
 }
 
-void put_packed(Bytes *out, int field, const int64_t *values, size_t count) {
+void mu_put_packed(Bytes *out, int field, const int64_t *values, size_t count) {
     Bytes packed = {0};
     for (size_t i = 0; i < count; i++)
         put_varint(&packed, (uint64_t)values[i]);
     if (count)
         put_length(out, field, packed.ptr, packed.len);
-    bytes_done(&packed);
+    mu_bytes_done(&packed);
 }
 
 /* ---- reading ---- */
 
-Reader reader_of(const char *bytes, size_t len) {
+Reader mu_reader_of(const char *bytes, size_t len) {
     return (Reader){.at = bytes, .end = len ? bytes + len : bytes};
 }
 
-Reader reader_inner(const Reader *reader) {
-    return reader_of(reader->text, reader->len);
+Reader mu_reader_inner(const Reader *reader) {
+    return mu_reader_of(reader->text, reader->len);
 }
 
 static bool take_varint(Reader *reader, uint64_t *ret) {
@@ -140,7 +140,7 @@ static bool take_varint(Reader *reader, uint64_t *ret) {
     return false;
 }
 
-bool reader_next(Reader *reader) {
+bool mu_reader_next(Reader *reader) {
     uint64_t tag, len;
     const char *before = reader->at;
     if (before == reader->end || !take_varint(reader, &tag))
@@ -177,7 +177,7 @@ bool reader_next(Reader *reader) {
     return false;
 }
 
-void reader_text(const Reader *reader, char *out, size_t size) {
+void mu_reader_text(const Reader *reader, char *out, size_t size) {
     size_t len = reader->len < size ? reader->len : size - 1;
     if (len)
         memcpy(out, reader->text, len);
