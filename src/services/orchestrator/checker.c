@@ -165,7 +165,7 @@ static void on_answer(void *owner, const ProbeResult *result) {
         char why[320];
         snprintf(why, sizeof why, "unhealthy: %.*s",
                  SPAN_ARGS(buf_span(&instance->health_message)));
-        instance_renew(instance, SPAN("health check"), true, why);
+        instance_renew(instance, SPAN("health check"), why);
         return;
     }
     plan_next(instance);

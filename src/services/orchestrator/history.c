@@ -91,14 +91,6 @@ void history_put_run(History *history, const RtServiceRun *run) {
     buf_done(&key);
 }
 
-int64_t history_epoch(const History *history) {
-    return history->revision.epoch;
-}
-
-int64_t history_last(const History *history) {
-    return history->revision.number;
-}
-
 /* ---- beginning and end ---- */
 
 static void on_loaded(void *owner, const StoreResult *result) {

@@ -34,9 +34,6 @@ void history_add_event(History *history, RtServiceEvent *event);
 /* Keeps a life, or what is new about it. */
 void history_put_run(History *history, const RtServiceRun *run);
 
-int64_t history_epoch(const History *history);
-int64_t history_last(const History *history);
-
 /* ---- calls of OrchestratorService ---- */
 
 void history_watch_events(History *history, Call *call, const RtWatchEventsRequest *request);

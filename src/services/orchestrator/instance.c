@@ -206,26 +206,17 @@ bool instance_is_due(const Instance *instance) {
                                 instance->state == RT_SERVICE_STATE_STOPPING);
 }
 
-bool instance_waits_for_ready(const Instance *instance) {
-    const ServiceConfig *config = instance->service->config;
-    bool notify = config->readiness == CONFIG_READY_NOTIFY && instance->life &&
-                  !instance->life->foreign && !instance->said_ready;
-    return notify || config->health_check.type != CONFIG_CHECK_NONE;
-}
-
 void instance_set_health(Instance *instance, Span message) {
     buf_clear(&instance->health_message);
     buf_add(&instance->health_message, message);
 }
 
-void instance_renew(Instance *instance, Span actor, bool counts, const char *why) {
+void instance_renew(Instance *instance, Span actor, const char *why) {
     if (!instance_is_up(instance->state) || instance->state == RT_SERVICE_STATE_STOPPING)
         return;
     instance_explain(instance, actor, "%s", why);
     instance->renewing = true;
-    instance->renew_counts = counts;
-    if (counts)
-        instance_fault(instance, "%s", why);
+    instance_fault(instance, "%s", why);
     instance_happens(instance, INSTANCE_RENEW);
 }
 
@@ -278,7 +269,7 @@ void instance_notified(Instance *instance, const ProcessNotice *notice) {
             arm_watchdog(instance);
     }
     if (up && notice->watchdog_trigger)
-        instance_renew(instance, SPAN("watchdog"), true, "it asked its watchdog to end it");
+        instance_renew(instance, SPAN("watchdog"), "it asked its watchdog to end it");
 }
 
 static void on_watchdog(Timer *timer) {
@@ -286,7 +277,7 @@ static void on_watchdog(Timer *timer) {
     char why[96];
     snprintf(why, sizeof why, "its watchdog has heard nothing for %.3g s",
              (double)instance->service->config->watchdog / (double)NANOS_PER_SECOND);
-    instance_renew(instance, SPAN("watchdog"), true, why);
+    instance_renew(instance, SPAN("watchdog"), why);
 }
 
 /* Whether it is tried again, decided by how it ended; sets `again` and `pause`. */
@@ -300,8 +291,6 @@ static void decide(Instance *instance, bool well) {
         instance->attempts = 0;
     if (!instance->wanted) {
         instance->again = false;
-    } else if (instance->renewing && !instance->renew_counts) {
-        instance->again = true;
     } else if (!instance->renewing && !service_restarts(config, well)) {
         instance->again = false;
     } else {
@@ -430,7 +419,7 @@ static void on_limit(Timer *timer) {
     snprintf(why, sizeof why, "not ready within %.3g s%s%.*s",
              (double)service_start_limit(instance->service->config) / (double)NANOS_PER_SECOND,
              message.len ? ": " : "", SPAN_ARGS(message));
-    instance_renew(instance, SPAN("start timeout"), true, why);
+    instance_renew(instance, SPAN("start timeout"), why);
 }
 
 void instance_arm_limit(Instance *instance) {

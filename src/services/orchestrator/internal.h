@@ -85,7 +85,9 @@ struct Life {
     RtServiceRun record; /* strings are in `arena`, or constant */
     Arena arena;
     ProcessUsage usage;
-    Nanos usage_at; /* world_now; 0: never */
+    Nanos usage_at;    /* world_now; 0: never */
+    Nanos ports_at;    /* when to see next where it listens, if nobody has told it; … */
+    Nanos ports_pause; /* … the wait after that */
     double cpu_percent;
 };
 
@@ -274,12 +276,10 @@ void instance_free(Instance *instance);
 void instance_happens(Instance *instance, InstanceEvent event);
 void instance_want(Instance *instance, Span actor, const char *why);
 void instance_unwant(Instance *instance, Span actor, const char *why, bool forced);
-/* It is ended and started again; where that `counts`, as after a failure. */
-void instance_renew(Instance *instance, Span actor, bool counts, const char *why);
+/* It is ended and, as after a failure, started again. */
+void instance_renew(Instance *instance, Span actor, const char *why);
 /* It will be started as soon as it may. */
 bool instance_is_due(const Instance *instance);
-/* Being up does not make it ready: a check, or its own word, is waited for. */
-bool instance_waits_for_ready(const Instance *instance);
 void instance_explain(Instance *instance, Span actor, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void instance_fault(Instance *instance, const char *format, ...)

@@ -5,6 +5,7 @@
 
 #include "base/array.h"
 #include "base/blob.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "schema/codec.h"
 
@@ -23,8 +24,7 @@ struct Journal {
     ARRAY(Change) pending;
     Task flush;
     Timer retry;
-    Nanos failing;
-    int error;
+    bool failing; /* the last transaction was not written */
 };
 
 static void change_done(Change *change) {
@@ -34,11 +34,15 @@ static void change_done(Change *change) {
 
 static void on_committed(void *owner, const StoreResult *result) {
     Journal *journal = owner;
-    if (result->error == 0)
-        journal->failing = 0;
-    else if (!journal->failing)
-        journal->failing = world_wall(journal->world);
-    journal->error = result->error;
+    bool failing = result->error != 0;
+    if (failing && !journal->failing)
+        log_error(
+            "what happens to services cannot be written down: events and runs from now on are "
+            "lost when the runtime ends",
+            log_text("reason", span_of(strerror(-result->error))));
+    if (!failing && journal->failing)
+        log_info("what happens to services is written down again");
+    journal->failing = failing;
 }
 
 /* Commits up to BATCH changes; false when the store takes no more for now. */
@@ -141,10 +145,4 @@ void journal_put(Journal *journal, Span key, const SchemaMessage *type, const vo
 void journal_delete(Journal *journal, Span key) {
     if (journal->store)
         add(journal, key, NULL);
-}
-
-Nanos journal_failing(const Journal *journal, int *ret_error) {
-    if (journal->failing)
-        *ret_error = journal->error;
-    return journal->failing;
 }

@@ -17,6 +17,3 @@ void journal_free(Journal *journal);
 
 void journal_put(Journal *journal, Span key, const SchemaMessage *type, const void *message);
 void journal_delete(Journal *journal, Span key);
-
-/* What could not be written: since when (world_wall), and why; 0 when all is well. */
-Nanos journal_failing(const Journal *journal, int *ret_error);

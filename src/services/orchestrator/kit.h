@@ -61,6 +61,14 @@ static inline bool kit_all_free(uint16_t port) {
     return true;
 }
 
+static inline size_t kit_no_ports(const int64_t *pids, size_t count, uint16_t *out, size_t room) {
+    (void)pids;
+    (void)count;
+    (void)out;
+    (void)room;
+    return 0;
+}
+
 static inline int kit_no_self(Nanos *ret_cpu, uint64_t *ret_memory_bytes) {
     (void)ret_cpu;
     (void)ret_memory_bytes;
@@ -79,7 +87,8 @@ static inline void kit_run(Kit *kit, Nanos time) {
 /* A runtime's life begins, on the host that is there. */
 static inline void kit_begin(Kit *kit) {
     static const EventHandler HANDLER = {.event = kit_on_event};
-    static const Machine FREE = {.port_is_free = kit_all_free, .self = kit_no_self};
+    static const Machine FREE = {
+        .port_is_free = kit_all_free, .ports = kit_no_ports, .self = kit_no_self};
     Subscription *subscription;
     kit->bus = event_bus_new(kit->world);
     kit->server = rpc_server_new(kit->world, &(RpcServerOptions){.http = HTTP_LIMITS});

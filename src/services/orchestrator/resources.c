@@ -5,10 +5,13 @@
 
 #include "services/orchestrator/internal.h"
 
-#define WATCHED   (1 * NANOS_PER_SECOND)
-#define UNWATCHED (5 * NANOS_PER_SECOND)  /* those with a limit */
-#define SELDOM    (60 * NANOS_PER_SECOND) /* the others, for their peaks */
-#define INTEREST  (10 * NANOS_PER_SECOND) /* somebody asked so lately */
+#define WATCHED     (1 * NANOS_PER_SECOND)
+#define UNWATCHED   (5 * NANOS_PER_SECOND)  /* those with a limit */
+#define SELDOM      (60 * NANOS_PER_SECOND) /* the others, for their peaks */
+#define TREE        64 /* processes of a tree whose sockets are looked at … */
+#define PORTS       16 /* … and ports that are shown */
+#define PORTS_FIRST (1 * NANOS_PER_SECOND)
+#define INTEREST    (10 * NANOS_PER_SECOND) /* somebody asked so lately */
 
 static bool is_watched(const Orchestrator *orchestrator, Nanos now) {
     return watch_statistics(orchestrator->watch).watchers ||
@@ -37,7 +40,29 @@ static void check_limit(Instance *instance) {
         return;
     snprintf(why, sizeof why, "it uses %.1f MiB of memory, more than the %.1f MiB allowed",
              (double)instance->life->usage.memory_bytes / 1048576, (double)limit / 1048576);
-    instance_renew(instance, SPAN("memory limit"), true, why);
+    instance_renew(instance, SPAN("memory limit"), why);
+}
+
+/* Where its tree listens, if the configuration gives it no ports: soon after it has started, and then
+ * ever more seldom. */
+static void find_ports(Life *life, Nanos now) {
+    ProcessMember members[TREE];
+    int64_t pids[TREE];
+    uint16_t ports[PORTS];
+    bool given = life->instance->service->config->ports.count != 0;
+    if (given || now < life->ports_at)
+        return;
+    life->ports_pause = life->ports_pause ? 2 * life->ports_pause : PORTS_FIRST;
+    life->ports_pause = life->ports_pause < SELDOM ? life->ports_pause : SELDOM;
+    life->ports_at = now + life->ports_pause;
+    size_t count = life_members(life, members, TREE);
+    count = count < TREE ? count : TREE;
+    for (size_t i = 0; i < count; i++)
+        pids[i] = members[i].identity.pid;
+    count = life->orchestrator->options.machine->ports(pids, count, ports, PORTS);
+    life->ports.count = 0;
+    for (size_t i = 0; i < count; i++)
+        *array_push(&life->ports) = (NamedPort){.port = ports[i]};
 }
 
 static void look_at(Instance *instance, Nanos now, bool watched) {
@@ -49,6 +74,8 @@ static void look_at(Instance *instance, Nanos now, bool watched) {
     if (now - life->usage_at < every - WATCHED / 10 && life->usage_at)
         return;
     take(instance, now);
+    if (watched)
+        find_ports(life, now);
     check_limit(instance);
 }
 

@@ -98,6 +98,8 @@ static void add_ports(const Instance *instance, RtServiceInstance *shown, Arena 
     const Life *life = instance->life;
     for (size_t i = 0; life && i < life->ports.count; i++) {
         *(int32_t *)schema_append(&shown->ports, arena) = life->ports.items[i].port;
+        if (!life->ports.items[i].name.len)
+            continue; /* found, not given */
         RtServiceInstanceNamedPortsEntry *entry = schema_append(&shown->named_ports, arena);
         entry->key = life->ports.items[i].name;
         entry->value = life->ports.items[i].port;
