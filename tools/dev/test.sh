@@ -23,13 +23,14 @@
 #   connect     the Connect conformance suite: our server and our client
 #   http2       h2spec: HTTP/2 and HPACK, cleartext and TLS
 #   typescript  the TypeScript client against a real runtime, and its guide as it is written
+#   dashboard   the page: its units, then Chromium against the program that runs the calculator
 #
 # What a suite printed is kept in build-logs/. Ends with `N passed, N failed`, the sum over
 # the suites of single test cases; status 0 only when none failed.
 need build test
 
 # One file of tools/dev/suites/ each: it prints what it finds and ends with `N passed, N failed`.
-SUITES=(fmt tidy proto unit asan tsan fuzz protobuf check toml roundtrip commands clients services servers attack connect http2 typescript orchestrator)
+SUITES=(fmt tidy proto unit asan tsan fuzz protobuf check toml roundtrip commands clients services servers attack connect http2 typescript orchestrator dashboard)
 
 logs=build-logs
 passed=0 failed=0 summary=()
