@@ -139,7 +139,7 @@ static int64_t published_port(const DocNode *service) {
     const char *slash = text.len ? memchr(text.ptr, '/', text.len) : NULL;
     if (slash)
         text.len = (size_t)(slash - text.ptr);
-    const char *inside = text.len ? memrchr(text.ptr, ':', text.len) : NULL;
+    const char *inside = text.ptr ? memrchr(text.ptr, ':', text.len) : NULL;
     if (inside)
         text.len = (size_t)(inside - text.ptr);
     const char *host = text.len ? memrchr(text.ptr, ':', text.len) : NULL;
