@@ -215,8 +215,9 @@ static int by_order(const void *a, const void *b) {
 }
 
 void services_sort(Orchestrator *orchestrator) {
-    qsort(orchestrator->services.items, orchestrator->services.count,
-          sizeof *orchestrator->services.items, by_order);
+    if (orchestrator->services.count)
+        qsort(orchestrator->services.items, orchestrator->services.count,
+              sizeof *orchestrator->services.items, by_order);
     make_plan(orchestrator);
 }
 
