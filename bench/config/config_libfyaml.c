@@ -1,8 +1,8 @@
 /* libfyaml's own tree of the same text: nothing is checked, put in, or made of it. */
 #include <libfyaml.h>
 
+#include "../measure.h"
 #include "config_workload.h"
-#include "measure.h"
 
 int main(void) {
     size_t size;

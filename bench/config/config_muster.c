@@ -1,7 +1,7 @@
 /* The whole way: text to a checked Config of typed services. */
+#include "../measure.h"
 #include "config/config.h"
 #include "config_workload.h"
-#include "measure.h"
 
 static Span project;
 
