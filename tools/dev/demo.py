@@ -99,7 +99,7 @@ class Demo:
 
     def start(self):
         begin = time.monotonic()
-        self.muster("up", "-d", "-f", f"{self.project}/muster.yaml", "--listen", "127.0.0.1:0")
+        self.muster("up", "-d", "-f", f"{self.project}/muster.yaml", "-f", f"{self.project}/c.yaml", "--listen", "127.0.0.1:0")
         took = time.monotonic() - begin
         names, _ = self.until("all services are healthy", self.healthy)
         return f"{len(names)} services healthy after {took:.1f} s: {', '.join(names)}"

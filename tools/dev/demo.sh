@@ -18,7 +18,7 @@ need build
 command -v npm >/dev/null && command -v node >/dev/null || need test
 source tools/dev/compile.sh
 source tools/dev/typescript.sh
-compile release muster
+compile release muster examples/calculator/c/calculator-{server,client}
 typescript_need
 
 if [ -n "$seconds" ]; then
@@ -30,7 +30,7 @@ work=$(mktemp -d)
 muster() { "$PWD/build/muster" "$@" --data "$work"; }
 trap 'muster down --quiet || true; rm -rf "$work"' EXIT
 say "muster up -d"
-muster up -d -f examples/calculator/muster.yaml --listen 127.0.0.1:0
+muster up -d -f examples/calculator/muster.yaml -f examples/calculator/c.yaml --listen 127.0.0.1:0
 echo
 echo "the page: $(muster link)"
 echo "Ctrl-C ends the view, and the demo with it"
