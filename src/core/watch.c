@@ -109,7 +109,8 @@ static size_t name_of(const Watch *watch, const WatchItem *item, char out[WATCH_
     char scratch[WATCH_KEY_MAX];
     Span key = watch->ops->key(watch->owner, item, scratch);
     out[0] = (char)item->kind;
-    memcpy(out + 1, key.ptr, key.len);
+    if (key.len)
+        memcpy(out + 1, key.ptr, key.len);
     return key.len + 1;
 }
 

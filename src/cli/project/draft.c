@@ -136,15 +136,15 @@ static int64_t published_port(const DocNode *service) {
     const DocNode *first = ports->list.items[0];
     const DocNode *published = doc_get(first, SPAN("published"));
     Span text = published ? published->text : first->text;
-    const char *slash = text.len ? memchr(text.ptr, '/', text.len) : NULL;
+    const char *slash = text.ptr ? memchr(text.ptr, '/', text.len) : NULL;
     if (slash)
         text.len = (size_t)(slash - text.ptr);
     const char *inside = text.ptr ? memrchr(text.ptr, ':', text.len) : NULL;
     if (inside)
         text.len = (size_t)(inside - text.ptr);
-    const char *host = text.len ? memrchr(text.ptr, ':', text.len) : NULL;
+    const char *host = text.ptr ? memrchr(text.ptr, ':', text.len) : NULL;
     if (host)
-        text = span_skip(text, (size_t)(host + 1 - text.ptr));
+        text = span(host + 1, text.len - (size_t)(host + 1 - text.ptr));
     uint64_t port;
     return parse_u64(text, &port) && port <= 65535 ? (int64_t)port : 0;
 }
