@@ -407,6 +407,47 @@ def case_replicas():
         assert len(runtime.descendants()) == 2, runtime.descendants()
 
 
+def case_closures():
+    """Starting takes dependencies along, stopping takes whom it is asked to, each in order."""
+    with project("""
+        services:
+          db: {command: sleep 1000}
+          cache: {command: sleep 1000}
+          api: {command: sleep 1000, depends_on: [db, cache]}
+          web: {command: sleep 1000, depends_on: [api]}
+          jobs: {command: sleep 1000, depends_on: [cache]}
+          tool: {command: sleep 1000, disabled: true}
+          user: {command: sleep 1000, depends_on: [tool]}
+        """) as runtime:
+
+        def running():
+            services = runtime.call("GetOrchestratorStatus")["services"]
+            return {service["name"] for service in services if service["state"].endswith("RUNNING")}
+
+        answer = runtime.call("StartService", service_name="api")
+        assert answer["success"] and running() == {"db", "cache", "api"}, answer
+        results = runtime.start()
+        assert running() == {"db", "cache", "api", "web", "jobs"} and "tool" not in results, results
+        assert "disabled" in results["user"]["error"] and runtime.state("tool") == "SKIPPED", results
+        assert runtime.call("StartService", service_name="user")["success"] and "tool" in running()
+
+        before = {name: runtime.instance(name)["run"] for name in ("db", "api", "web", "jobs")}
+        runtime.call("RestartService", service_name="db", with_dependants=True)
+        after = {name: runtime.instance(name)["run"] for name in before}
+        assert after == {**{name: str(int(before[name]) + 1) for name in ("db", "api", "web")},
+                         "jobs": before["jobs"]}, (before, after)
+
+        stopped = runtime.call("StopService", service_name="api", with_dependants=True, with_dependencies=True)
+        assert stopped["stopped"][:2] == ["web", "api"] and set(stopped["stopped"]) == {"web", "api", "db"}, stopped
+        assert running() == {"cache", "jobs", "tool", "user"}
+        assert runtime.service("api")["stopped_by_user"]
+        assert not runtime.call("StopService", service_name="api").get("stopped")
+        assert runtime.call("Signal", service_name="jobs", signal="SIGCONT")["delivered"] == 1
+        forced = time.monotonic()
+        runtime.call("StopService", service_name="jobs", force=True)
+        assert time.monotonic() - forced < 2 and runtime.instance("jobs")["exit_signal"] == 9
+
+
 def case_environment():
     """A service knows where the runtime is, who it is, and may report there."""
     with project("""

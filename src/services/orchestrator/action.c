@@ -74,7 +74,7 @@ static void ask(Action *action) {
 
 /* What nothing checks is said to run when it has done so for a moment: much that cannot work ends at
  * once. */
-#define PROVEN (100 * NANOS_PER_MILLI)
+#define PROVEN (50 * NANOS_PER_MILLI)
 
 static bool is_proven(const Instance *instance) {
     const Orchestrator *orchestrator = instance->service->orchestrator;
