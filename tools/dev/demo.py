@@ -105,7 +105,12 @@ class Demo:
         return f"{len(names)} services healthy after {took:.1f} s: {', '.join(names)}"
 
     def traffic(self):
-        edges, _ = self.until("calls flow", self.calls)
+        def all_clients():
+            edges = self.calls()
+            clients = {name for name in self.processes() if "client" in name}
+            return edges if clients <= {edge["source"] for edge in edges} else None
+
+        edges, _ = self.until("every client's calls flow", all_clients)
         return "; ".join(f"{edge['source']} → {edge['target']} {edge['total_rps']:.1f} calls/s, "
                          f"p95 {edge.get('latency', {}).get('p95_ms', 0):.1f} ms" for edge in edges)
 
