@@ -197,12 +197,11 @@ typedef struct ConfigHealthRules {
     Nanos latency;         /* its p95 above this */
     double error_rate;     /* or this share of its calls failing, 0 to 1 */
     int32_t minimum_calls; /* in the window, for either to count */
-    Nanos window;
+    Nanos window;          /* how long one must hold */
 } ConfigHealthRules;
 
 typedef struct ConfigLogs {
     int64_t ring_size; /* bytes kept per stream until they are stored */
-    int32_t recent;    /* entries kept in memory for each service */
     ConfigSpans mask;  /* regular expressions whose matches are masked */
 } ConfigLogs;
 

@@ -76,7 +76,7 @@ static const char FULL_YAML[] =
     "    commands: {test: make test, shell: {command: [sh], description: A shell}}\n"
     "    topology: {heartbeat_interval: 2s, stale_after: 3, dead_after: 4}\n"
     "    health: {enabled: false, latency: 200ms, error_rate: 0.1, minimum_calls: 5, window: 1m}\n"
-    "    logs: {ring_size: 1MiB, recent: 50, mask: [\"pw=\\\\w+\"]}\n";
+    "    logs: {ring_size: 1MiB, mask: [\"pw=\\\\w+\"]}\n";
 
 static const char FULL_TOML[] =
     "[[services]]\nshort_name = \"db\"\ncommand = \"db\"\ntask = true\n"
@@ -101,7 +101,7 @@ static const char FULL_TOML[] =
     "topology = {heartbeat_interval = \"2s\", stale_after = 3, dead_after = 4}\n"
     "health = {enabled = false, latency = \"200ms\", error_rate = 0.1, minimum_calls = 5, "
     "window = \"1m\"}\n"
-    "logs = {ring_size = \"1MiB\", recent = 50, mask = ['pw=\\w+']}\n"
+    "logs = {ring_size = \"1MiB\", mask = ['pw=\\w+']}\n"
     "[services.health_check]\ntype = \"http\"\nendpoint = \"/h\"\nhost = \"localhost\"\n"
     "port = \"http\"\ninterval = \"5s\"\ntimeout = \"1s\"\ninitial_delay = \"2s\"\n"
     "success_threshold = 2\nfailure_threshold = 4\nstart_limit = \"1m\"\n";
@@ -142,7 +142,7 @@ static const char FULL_LIST[] =
     "    commands: {test: [make, test], shell: {command: sh, description: A shell}}\n"
     "    topology: {heartbeat_interval: 2s, stale_after: 3, dead_after: 4}\n"
     "    health: {enabled: false, latency: 200ms, error_rate: 0.1, minimum_calls: 5, window: 1m}\n"
-    "    logs: {ring_size: 1MiB, recent: 50, mask: 'pw=\\w+'}\n";
+    "    logs: {ring_size: 1MiB, mask: 'pw=\\w+'}\n";
 
 static void check_identity(const ServiceConfig *service) {
     assert_span(service->name, "full");
@@ -238,7 +238,6 @@ static void check_rest(const ServiceConfig *service) {
     assert_int_equal(service->health.minimum_calls, 5);
     assert_int_equal(service->health.window, 60 * NANOS_PER_SECOND);
     assert_int_equal(service->logs.ring_size, 1 << 20);
-    assert_int_equal(service->logs.recent, 50);
     assert_span(service->logs.mask.items[0], "pw=\\w+");
 }
 

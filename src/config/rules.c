@@ -157,7 +157,9 @@ static const Rule HEALTH[] = {
     {"minimum_calls", NULL, RULE_INTEGER, S(health.minimum_calls), .least = 1, .most = 1000000,
      .fallback = "20", .about = "Calls in the window, for either to count"},
     {"window", NULL, RULE_DURATION, S(health.window), .least = 1000, .most = DAY_MS,
-     .fallback = "10s", .about = "For how long a limit has to be passed, and kept to heal"},
+     .fallback = "10s",
+     .about = "A limit must be passed for so long to make it DEGRADED, and kept for as long to "
+              "make it healthy again"},
     {0},
 };
 static const RuleSet HEALTH_SET = {HEALTH, "enabled"};
@@ -165,8 +167,6 @@ static const RuleSet HEALTH_SET = {HEALTH, "enabled"};
 static const Rule LOGS[] = {
     {"ring_size", NULL, RULE_SIZE, S(logs.ring_size), .run = true, .least = 4096, .most = 256 << 20,
      .fallback = "256KiB", .about = "Output of each stream that is kept while nobody stores it"},
-    {"recent", NULL, RULE_INTEGER, S(logs.recent), .least = 1, .most = 1000000, .fallback = "10000",
-     .about = "Entries kept in memory"},
     {"mask", NULL, RULE_PATTERNS, S(logs.mask),
      .about = "Regular expressions whose matches are masked, as secrets are"},
     {0},
