@@ -563,14 +563,17 @@ static Found value_of(const Config *config, const char *path) {
 }
 
 static void origins(void **state) {
-    const Config *config = read_text("/p/muster.yaml", "project: shop\n"
-                                                       "services:\n"
-                                                       "  a:\n"
-                                                       "    command: [x, hunter22]\n"
-                                                       "    description: ${LEVEL}!\n"
-                                                       "    restart: always\n"
-                                                       "    secrets: {KEY: hunter22}\n"
-                                                       "    env: {A: 1}\n");
+    const Config *config =
+        read_text("/p/muster.yaml", "project: shop\n"
+                                    "services:\n"
+                                    "  a:\n"
+                                    "    command: [x, hunter22]\n"
+                                    "    description: ${LEVEL}!\n"
+                                    "    restart: always\n"
+                                    "    secrets: {KEY: hunter22}\n"
+                                    "    env: {A: 1}\n"
+                                    "    ports: {web: auto}\n"
+                                    "    stop: {command: 'echo $PID $${X} $$ ${PORT}'}\n");
     Found found = value_of(config, "services.a.description");
     assert_string_equal(found.value, "\"debug!\"");
     assert_string_equal(found.written, "${LEVEL}!");
@@ -591,6 +594,8 @@ static void origins(void **state) {
     found = value_of(config, "services.a.env.A");
     assert_int_equal(found.line, 8);
     assert_string_equal(value_of(config, "project").value, "\"shop\"");
+    assert_string_equal(value_of(config, "services.a.stop.command").value,
+                        "\"echo $PID $${X} $ ${PORT}\"");
     Found none = {.path = "x"};
     config_values(config, SPAN("nobody"), find_value, &none);
     assert_int_equal(none.all, 0);

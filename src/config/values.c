@@ -25,9 +25,23 @@ static void add_string(Buf *out, Span text) {
     buf_add_char(out, '"');
 }
 
-/* An open text as it would be written: what is "$$" in it stays so. */
+/* An open text as one would write it: "$$" only where '{' follows. */
 static void add_text(Buf *out, const ConfigText *text) {
-    add_string(out, text->text);
+    if (!text->open) {
+        add_string(out, text->text);
+        return;
+    }
+    Buf plain = {0};
+    for (size_t i = 0; i < text->text.len; i++) {
+        Span rest = span_skip(text->text, i);
+        bool doubled = span_starts(rest, SPAN("$$")) && !span_starts(rest, SPAN("$${"));
+        i += doubled;
+        if (!doubled && span_starts(rest, SPAN("$$")))
+            buf_add_char(&plain, text->text.ptr[i++]);
+        buf_add_char(&plain, text->text.ptr[i]);
+    }
+    add_string(out, buf_span(&plain));
+    buf_done(&plain);
 }
 
 static void add_number(Buf *out, int64_t value) {
