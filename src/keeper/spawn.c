@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/arena.h"
+
 #define STACK_SIZE (64 * 1024)
 
 typedef struct Child {
@@ -149,6 +151,9 @@ int spawn(const Spawn *spawn, pid_t *ret_pid, int *ret_pidfd, ProcessStep *ret_s
     *ret_step = PROCESS_STEP_FORK;
     if (shared == MAP_FAILED)
         return -errno;
+    /* The marks that AddressSanitizer makes on a stack outlive a child that never returns from it,
+     * and the next stack may lie at the same place. */
+    ARENA_UNPOISON(shared, STACK_SIZE);
     Child *child = (Child *)shared; /* the stack comes from the other end */
     *child = (Child){.spawn = spawn};
     sigset_t all, before;
