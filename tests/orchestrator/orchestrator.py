@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import traceback
 import urllib.request
@@ -325,9 +326,9 @@ def case_says_when_it_is_ready():
 # ---- ports ----
 
 
-def serve_python(port, folder, *more):
+def serve_python(port, folder, *more, **env):
     server = subprocess.Popen([PYTHON, "-m", "http.server", str(port), "--bind", "127.0.0.1", *more], cwd=folder,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **env})
     eventually(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
     return server
 
@@ -362,11 +363,20 @@ def case_a_stranger_is_ended():
     port = free_port()
     stranger = serve_python(port, "/", "--directory", "/tmp")
     with project(WEB.replace("TAKEN", str(port)).replace("MORE", "port_conflict: kill")) as runtime:
-        runtime.process  # it is the stranger's own parent that sees how it ends
-        import threading
         threading.Thread(target=stranger.wait, daemon=True).start()
         assert runtime.start()["web"]["success"]
     assert stranger.wait() == -signal.SIGTERM
+
+
+def case_a_leftover_has_the_port():
+    """What an earlier life of the service left behind is ended, and only that."""
+    port = free_port()
+    with project(WEB.replace("TAKEN", str(port)).replace("MORE", "")) as runtime:
+        left = serve_python(port, "/", MUSTER_DATA=str(runtime.data), MUSTER_SERVICE="web", MUSTER_INSTANCE="web-1.99")
+        threading.Thread(target=left.wait, daemon=True).start()
+        assert runtime.start()["web"]["success"]
+        assert left.wait() == -signal.SIGTERM and runtime.instance("web")["pid"] != left.pid
+        assert "left behind" in runtime.events("web", "PORT_CONFLICT")[0]["message"]
 
 
 def case_the_service_runs_already():
@@ -378,7 +388,6 @@ def case_the_service_runs_already():
         web = runtime.instance("web")
         assert web["pid"] == running.pid and web["adopted"], web
         assert runtime.state("web") == "HEALTHY" and runtime.events("web", "ADOPTED")
-        import threading
         threading.Thread(target=running.wait, daemon=True).start()
         runtime.call("StopService", service_name="web")
         assert running.wait() == -signal.SIGTERM
@@ -508,7 +517,6 @@ def case_external():
           db: {{external: true, health_check: {{type: tcp, endpoint: "127.0.0.1:{port}", interval: 100ms}}}}
           app: {{command: sleep 1000, depends_on: [db]}}
         """) as runtime:
-        import threading
         answer = {}
         thread = threading.Thread(target=lambda: answer.update(runtime.start()))
         thread.start()
@@ -599,7 +607,6 @@ def case_watching():
         stream = runtime.stream("/v1/services:watch")
         first = next(stream)
         assert first["reset"] and {service["name"] for service in first["services"]} == {"a", "b"}, first
-        import threading
         threading.Thread(target=runtime.start).start()
         states = {}
         for update in stream:

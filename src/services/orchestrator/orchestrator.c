@@ -144,11 +144,11 @@ void orchestrator_free(Orchestrator *orchestrator) {
     for (size_t i = 0; i < orchestrator->services.count; i++)
         service_put(orchestrator->services.items[i]);
     lives_abandon(orchestrator);
+    watch_free(orchestrator->watch); /* while its items are there */
     for (size_t i = 0; i < orchestrator->services.count; i++)
         service_free(orchestrator->services.items[i]);
     helpers_free(orchestrator);
     world_undefer(&orchestrator->settle);
-    watch_free(orchestrator->watch);
     history_free(orchestrator->history);
     journal_free(orchestrator->journal);
     plan_done(&orchestrator->plan);

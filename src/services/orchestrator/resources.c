@@ -127,6 +127,8 @@ void resources_begin(Orchestrator *orchestrator) {
 
 void resources_asked(Orchestrator *orchestrator) {
     orchestrator->asked_at = world_now(orchestrator->world);
+    if (!orchestrator->looked_at)
+        look_at_self(orchestrator, orchestrator->asked_at);
     resources_begin(orchestrator);
 }
 
