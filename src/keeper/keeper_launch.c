@@ -24,7 +24,6 @@
 #define READY_FD        3
 
 extern const char keeper_image[], keeper_image_end[];
-extern char **environ;
 
 /* ---- starting ---- */
 

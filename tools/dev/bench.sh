@@ -4,6 +4,7 @@
 #   codec     messages to and from bytes and JSON
 #   config    a thousand services read from YAML: libfyaml alone
 #   keeper    100 processes started and ended, output taken: posix_spawn and a pipe
+#   orchestrator  a hundred services up and down, idle, their output: supervisord, PM2
 #   rpc       unary calls: nghttpd, tonic, grpc-go, C++ gRPC, each server on one processor
 #   discovery lookups by name: etcd; beats of a million services; watchers of a busy graph
 #   logs      a million entries taken over, searched, and their bytes on the disk: SQLite FTS5
@@ -15,7 +16,7 @@
 # named as missing. --json prints the same for machines.
 source tools/dev/compile.sh
 
-BENCHES=(base codec config discovery keeper logs rpc startup store)
+BENCHES=(base codec config discovery keeper logs orchestrator rpc startup store)
 
 name='' options=()
 while [ $# -gt 0 ]; do
@@ -32,7 +33,7 @@ is_one_of "$name" "${BENCHES[@]}" || die -2 "bench: ${name:+no such measurement:
 need build bench >&2
 configure bench >&2
 mapfile -t programs < <(ninja -C build-bench -t targets all | sed -n "s,^\(bench/$name/\([a-z]*/\)\?$name[_.][a-z_0-9]*\): .*,\1,p")
-! is_one_of "$name" discovery startup || programs+=(muster)
+! is_one_of "$name" discovery orchestrator startup || programs+=(muster)
 compile bench "${programs[@]}" >&2
 if [ -f "bench/$name/run.py" ]; then # servers under load, not programs that measure themselves
     python3 "bench/$name/run.py" "build-bench/bench/$name" .cache "${options[@]}"
