@@ -118,8 +118,7 @@ static int add_answer(Export *export, const char *name, const SchemaMethod *meth
     Status status = peer_ask(&export->remote.peer, export->remote.peer.channel, method, request,
                              on_message, export);
     end_file(export);
-    bool absent =
-        status.code == STATUS_FAILED_PRECONDITION || status.code == STATUS_UNIMPLEMENTED;
+    bool absent = status.code == STATUS_FAILED_PRECONDITION || status.code == STATUS_UNIMPLEMENTED;
     return status.code == STATUS_OK || absent ? 0 : remote_report(&export->remote, status);
 }
 
