@@ -580,6 +580,51 @@ static void test_follower_that_never_reads(void **state) {
     bed_done(&bed);
 }
 
+/* ---- with its thread, on the machine's disk ---- */
+
+static void on_real(LogReader *reader, LogReaderReply *reply) {
+    Found *found = reader->owner;
+    Unpack in = unpack_begin(buf_span(&reply->messages));
+    while (in.at < in.end && !in.failed) {
+        unpack_text(&in);
+        array_push(&found->entries);
+    }
+    found->over = reply->last;
+    if (reply->last)
+        world_stop(reader->logs->world);
+    logs_reader_credit(reader, reply);
+}
+
+static void test_with_a_thread(void **state) {
+    char folder[] = "/tmp/muster-logs-XXXXXX", command[64];
+    assert_non_null(mkdtemp(folder));
+    World *world = world_new();
+    Logs *logs;
+    Buf report = {0};
+    LogsOptions options = {.folder = folder};
+    for (size_t round = 1; round <= 2; round++) {
+        assert_int_equal(logs_open(world, &options, &logs, &report), 0);
+        for (size_t i = 0; i < 5000; i++)
+            logs_write(logs, &(RtLogEntry){.service_name = SPAN("calc"), .message = SPAN("hello")});
+        logs_write_now(logs);
+        Filter *filter;
+        FilterError error;
+        assert_int_equal(filter_parse(SPAN("hello"), 0, &filter, &error), 0);
+        LogSearcher *searcher = log_searcher_new(filter);
+        Found found = {0};
+        assert_true(logs_reader_start(logs, &searcher->reader, on_real, &found));
+        while (!found.over)
+            world_run(world);
+        assert_int_equal(found.entries.count, 5000 * round);
+        found_done(&found);
+        logs_close(logs);
+    }
+    world_free(world);
+    buf_done(&report);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_write_and_query),
@@ -589,6 +634,7 @@ int main(void) {
         cmocka_unit_test(test_kills),
         cmocka_unit_test(test_queries_against_model),
         cmocka_unit_test(test_follower_that_never_reads),
+        cmocka_unit_test(test_with_a_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
