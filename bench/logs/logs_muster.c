@@ -188,7 +188,8 @@ static void look(Timer *timer) {
 /* Whatever can wait (packing) is done, as it is within some seconds of peace. */
 static void settle(Bench *bench) {
     Watching watching = {.world = bench->world};
-    for (int i = 0; i < 60; i++) {
+    int quiet = 0;
+    for (int i = 0; i < 100; i++) {
         int before = (int)folder_bytes(bench->folder);
         watching.timer.fire = look;
         watching.pid = fork();
@@ -198,7 +199,8 @@ static void settle(Bench *bench) {
         }
         look(&watching.timer);
         world_run(bench->world);
-        if (i > 8 && before == (int)folder_bytes(bench->folder))
+        quiet = before == (int)folder_bytes(bench->folder) ? quiet + 1 : 0;
+        if (quiet == 8)
             return;
     }
 }

@@ -95,8 +95,8 @@ static void test_what_matches(void **state) {
         "nothing OR timeout",
         "(nothing OR timeout) level:error",
         "-(qq OR nothing2 zzz)",
-        "gr\xc3\x9c\xc3\x9f"
-        "e",
+        ("gr\xc3\x9c\xc3\x9f"
+         "e"),
         "http://x OR timeout",
         "\"\"",
         "@missing:1 OR -@missing",

@@ -53,6 +53,15 @@ static void write_now(LogActor *actor) {
     note_disk(actor, log_store_flush(actor->store, actor->wall));
 }
 
+/* A piece of the work that can wait. True: there is more. */
+static bool tidy(LogActor *actor) {
+    int r = actor->broken ? -ENOTRECOVERABLE : log_store_tidy(actor->store, actor->wall);
+    actor->tidying = r > 0;
+    if (r <= 0)
+        actor->tidied = actor->wall;
+    return r > 0;
+}
+
 static void go_on(LogActor *actor, LogTask *task) {
     actor->continuing = false;
 }
@@ -67,6 +76,8 @@ void log_actor_flush(void *state) {
         (actor->dirty && log_readers_wait(actor)))
         sync_now(actor);
     more |= log_readers_step(actor);
+    if (actor->tidying && !log_readers_wait(actor))
+        more |= tidy(actor);
     if (!more || actor->continuing)
         return;
     actor->continuing = true;
@@ -82,13 +93,10 @@ void log_tick_run(LogActor *actor, LogTask *task) {
     bool again = log_outputs_idle(actor);
     write_now(actor);
     sync_now(actor);
-    if (!actor->broken &&
-        (actor->wall - actor->tidied >= TIDY_EACH || actor->wall < actor->tidied)) {
-        int r = log_store_tidy(actor->store, actor->wall);
-        if (r <= 0)
-            actor->tidied = actor->wall;
-        again |= r != 0;
-    }
+    if (actor->wall - actor->tidied >= TIDY_EACH || actor->wall < actor->tidied)
+        actor->tidying = true;
+    if (actor->tidying)
+        again |= tidy(actor);
     tick->again = again || actor->dirty || log_store_waiting(actor->store);
     tick->broken = actor->broken ? SPAN("a sync of the logs' segments failed: what is on the disk "
                                         "is not known; start the runtime again")

@@ -42,6 +42,7 @@ struct LogActor {
     Link settling;   /* LogBatch.settling */
     bool continuing; /* a task to go on is under way */
     LogTask go_on;
+    bool tidying; /* there is packing or dropping to do: between ticks when nobody reads */
     Nanos tidied;
     Arena arena;
 };
