@@ -29,6 +29,7 @@ typedef struct Http2 {
     Nanos noticed; /* when the first GOAWAY of a drain was sent; 0 = no drain */
     bool settled;  /* the peer's SETTINGS have come */
     bool goaway;   /* the last GOAWAY is submitted */
+    bool blocked;  /* a DATA frame waits for room */
 } Http2;
 
 static Http2 *session_of(const HttpConnection *connection) {
@@ -361,6 +362,11 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
                      size_t length, nghttp2_data_source *source, void *user) {
     Http2 *http2 = user;
     HttpExchange *exchange = source->ptr;
+    /* nghttp2 goes from one such frame to the next without returning in between. */
+    if (!http_connection_has_room(http2->connection)) {
+        http2->blocked = true;
+        return NGHTTP2_ERR_WOULDBLOCK;
+    }
     exchange->left = true;
     http_connection_write(http2->connection, span(head, 9));
     for (size_t left = length; left;) {
@@ -492,6 +498,10 @@ static void flush(HttpConnection *connection) {
         fatal((int)len);
         if (len < 0) {
             http_connection_close(connection, -EPROTO);
+            return;
+        }
+        if (len == 0 && http2->blocked) {
+            http2->blocked = false;
             return;
         }
         if (len == 0) {

@@ -342,6 +342,55 @@ static void test_no_reader(void **state) {
     kit_done(&kit);
 }
 
+/* Looks every turn at how much has been written since. */
+typedef struct Turns {
+    Timer timer;
+    Kit *kit;
+    int left;
+    uint64_t written, most;
+} Turns;
+
+static void on_turn(Timer *timer) {
+    Turns *turns = CONTAINER(timer, Turns, timer);
+    uint64_t written = http_server_stats(turns->kit->server).bytes_out;
+    if (written - turns->written > turns->most)
+        turns->most = written - turns->written;
+    turns->written = written;
+    if (turns->left-- > 0)
+        wheel_arm(world_wheel(turns->kit->world), timer, world_now(turns->kit->world));
+}
+
+static void on_watched_request(void *owner, HttpExchange *exchange) {
+    Turns *turns = owner;
+    kit_request(turns->kit, exchange);
+    wheel_arm(world_wheel(turns->kit->world), &turns->timer, world_now(turns->kit->world));
+}
+
+/* A connection that could write much in one turn shares the turn with others. */
+static void test_share_of_a_turn(void **state) {
+    static const SimulationOptions options = {.seed = 7, .window = (size_t)64 << 20};
+    Kit kit = {.limits = HTTP_LIMITS};
+    Raw raw;
+    Buf bytes = {0};
+    kit.simulation = simulation_new(&options);
+    kit.world = simulation_world(kit.simulation);
+    Turns turns = {.timer = {.fire = on_turn}, .kit = &kit, .left = 1000};
+    kit.server = http_server_new(kit.world, &kit.limits, on_watched_request, &turns);
+    raw_open(&raw, &kit);
+    preface(&bytes);
+    frame(&bytes, NGHTTP2_SETTINGS, 0, 0, SPAN("\0\4\x7f\xff\xff\xff")); /* INITIAL_WINDOW_SIZE */
+    frame(&bytes, NGHTTP2_WINDOW_UPDATE, 0, 0, SPAN("\x7f\xff\0\0"));
+    request(&bytes, 1, "/count/8000000", END_HEADERS | END_STREAM);
+    raw_send(&raw, buf_span(&bytes));
+    kit_run(&kit, NANOS_PER_SECOND);
+    assert_true(turns.written > 8000000);
+    assert_in_range(turns.most, 1, (64 + 32) << 10);
+    wheel_cancel(world_wheel(kit.world), &turns.timer);
+    raw_done(&raw);
+    buf_done(&bytes);
+    kit_done(&kit);
+}
+
 static void test_slow_preface(void **state) {
     Kit kit;
     Raw raw;
@@ -488,12 +537,13 @@ static void test_window_accounting(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_attacks),         cmocka_unit_test(test_no_attacks),
-        cmocka_unit_test(test_busy_client),     cmocka_unit_test(test_streams_limit),
-        cmocka_unit_test(test_window_exceeded), cmocka_unit_test(test_no_reader),
-        cmocka_unit_test(test_slow_preface),    cmocka_unit_test(test_no_settings),
-        cmocka_unit_test(test_slow_headers),    cmocka_unit_test(test_two_step_goaway),
-        cmocka_unit_test(test_early_response),  cmocka_unit_test(test_window_accounting),
+        cmocka_unit_test(test_attacks),           cmocka_unit_test(test_no_attacks),
+        cmocka_unit_test(test_busy_client),       cmocka_unit_test(test_streams_limit),
+        cmocka_unit_test(test_window_exceeded),   cmocka_unit_test(test_no_reader),
+        cmocka_unit_test(test_share_of_a_turn),   cmocka_unit_test(test_slow_preface),
+        cmocka_unit_test(test_no_settings),       cmocka_unit_test(test_slow_headers),
+        cmocka_unit_test(test_two_step_goaway),   cmocka_unit_test(test_early_response),
+        cmocka_unit_test(test_window_accounting),
     };
     return cmocka_run_group_tests_name("http2", tests, NULL, NULL);
 }

@@ -9,17 +9,25 @@
  * queues of the exchanges, where it can still be cancelled. */
 #define HIGH ((size_t)2 * STREAM_LOW)
 
+/* What one connection may write in a turn of the loop, where others wait for theirs. */
+#define SHARE ((size_t)64 << 10)
+
 static HttpExchange *first_exchange(HttpConnection *connection) {
     return list_empty(&connection->exchanges)
                ? NULL
                : CONTAINER(connection->exchanges.next, HttpExchange, link);
 }
 
+static void cancel_work(HttpConnection *connection) {
+    world_undefer(&connection->flush);
+    wheel_cancel(world_wheel(connection->world), &connection->rest);
+    wheel_cancel(world_wheel(connection->world), &connection->timer);
+}
+
 /* Ends everything above the stream. */
 static void release(HttpConnection *connection, int reason) {
     connection->closing = true;
-    world_undefer(&connection->flush);
-    wheel_cancel(world_wheel(connection->world), &connection->timer);
+    cancel_work(connection);
     for (HttpExchange *exchange; (exchange = first_exchange(connection));)
         http_exchange_close(exchange, reason);
     if (connection->protocol)
@@ -91,6 +99,12 @@ static const StreamHandler HANDLER = {on_connected, on_read, on_end, on_writable
 
 static void on_flush(Task *task) {
     run_flush(CONTAINER(task, HttpConnection, flush));
+}
+
+static void on_rest(Timer *timer) {
+    HttpConnection *connection = CONTAINER(timer, HttpConnection, rest);
+    connection->share = 0;
+    http_connection_schedule(connection);
 }
 
 /* ---- time ---- */
@@ -169,6 +183,7 @@ HttpConnection *http_connection_new(const HttpSide *side, void *owner, Stream *s
         .limits = limits,
         .flush = {.run = on_flush},
         .timer = {.fire = on_timer},
+        .rest = {.fire = on_rest},
         .opened = world_now(world),
         .heard = world_now(world),
         .idle_since = world_now(world),
@@ -209,10 +224,15 @@ void http_connection_schedule(HttpConnection *connection) {
 
 void http_connection_write(HttpConnection *connection, Span bytes) {
     connection->bytes_out += bytes.len;
+    connection->share += bytes.len;
     stream_write(connection->stream, bytes);
 }
 
 bool http_connection_has_room(HttpConnection *connection) {
+    if (connection->share >= SHARE) {
+        wheel_arm(world_wheel(connection->world), &connection->rest, world_now(connection->world));
+        return false;
+    }
     if (stream_pending(connection->stream) < HIGH)
         return true;
     stream_flush(connection->stream);
@@ -250,8 +270,7 @@ void http_connection_close(HttpConnection *connection, int error) {
     if (connection->closing)
         return;
     connection->closing = true;
-    wheel_cancel(world_wheel(connection->world), &connection->timer);
-    world_undefer(&connection->flush);
+    cancel_work(connection);
     stream_close(connection->stream, error);
 }
 

@@ -181,6 +181,8 @@ struct HttpConnection {
     uint32_t exchange_count;
     Task flush;
     Timer timer;
+    Timer rest;   /* goes on in the next turn, when it has had its share of this one */
+    size_t share; /* bytes written since then */
     Nanos opened, heard, idle_since;
     Nanos
         pressed; /* since when the peer has taken nothing of what fills the stream; 0 = it has room */
