@@ -2,7 +2,8 @@
 //
 //     node logs.mjs MUSTER DESCRIPTOR-SET GRPCURL
 import assert from 'node:assert/strict'
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { clientOf, command, runCases, Runtime, sleep, until } from './runtime.mjs'
 
@@ -121,5 +122,35 @@ await runCases({
     assert.equal(heard.at(-1).message, 'risen')
     assert.equal(new Set(heard.map(one => one.sequence)).size, 501)
     call.cancel()
+  },
+
+  'output: each line once and in its order, whenever the runtime is killed; secrets hidden': async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'muster-project-'))
+    writeFileSync(join(folder, 'muster.yaml'), `project: printing
+services:
+  ticker:
+    command: 'i=0; while [ $i -lt 2000 ]; do echo "tick $i password=hunter2"; i=$((i+1)); [ $((i % 20)) != 0 ] || sleep 0.05; done; exec sleep 1000'
+    logs: {mask: ['hunter[0-9]']}
+`)
+    const data = join(folder, '.muster')
+    const inProject = (...options) => command(program, ...options, '--data', data)
+    try {
+      await command(program, 'up', '-d', '--quiet', '--file', join(folder, 'muster.yaml'), '--listen', '127.0.0.1:0')
+      for (let kills = 0; kills < 3; kills++) {
+        await sleep(1000)
+        const pid = JSON.parse(await command('curl', '-sS', `${readFileSync(join(data, 'address'), 'utf8').trim()}/v1/runtime`)).pid
+        process.kill(Number(pid), 'SIGKILL')
+      }
+      const lines = await until(async () => {
+        const lines = (await inProject('logs', 'ticker', '-n', 'all')).trim().split('\n')
+        return lines.at(-1).includes('tick 1999') && lines
+      }, 'the last line', 40000)
+      assert.deepEqual(lines, Array.from({ length: 2000 }, (_, i) => `ticker | tick ${i} password=*******`))
+      const raw = await inProject('logs', 'ticker', '--raw')
+      assert.equal(raw, Array.from({ length: 2000 }, (_, i) => `tick ${i} password=hunter2\n`).join(''))
+    } finally {
+      await inProject('down')
+      rmSync(folder, { recursive: true, force: true })
+    }
   },
 })
