@@ -6,6 +6,8 @@ export interface LayoutJob {
   number: number
   nodes: string[]
   edges: [source: string, target: string][]
+  /** Nodes that stand below the others, between those they are tied to: the way of discovery. */
+  aside: [name: string, neighbours: string[]][]
   /** Nodes that are to stay together. */
   groups: [name: string, members: string[]][]
 }
@@ -20,13 +22,14 @@ const EXACT_NODES = 120
 const ROW_GAP = 30
 const COLUMN_GAP = 40
 const LAYER_GAP = 90
+const ASIDE_GAP = 70
 
 function arrange(job: LayoutJob): Record<string, Point> {
   const graph = new dagre.graphlib.Graph({ compound: true })
   graph.setGraph({
     rankdir: 'LR',
     nodesep: 30,
-    ranksep: 104,
+    ranksep: 124,
     ranker: job.nodes.length > EXACT_NODES ? 'longest-path' : 'network-simplex',
   })
   graph.setDefaultEdgeLabel(() => ({}))
@@ -42,7 +45,19 @@ function arrange(job: LayoutJob): Record<string, Point> {
     const node = graph.node(name)
     places[name] = { x: (node.x ?? 0) - NODE_WIDTH / 2, y: (node.y ?? 0) - NODE_HEIGHT / 2 }
   }
-  return job.nodes.length > EXACT_NODES && job.groups.length === 0 ? compact(places) : places
+  const dense = job.nodes.length > EXACT_NODES && job.groups.length === 0 ? compact(places) : places
+  return placeAside(dense, job.aside)
+}
+
+function placeAside(places: Record<string, Point>, aside: LayoutJob['aside']) {
+  const all = Object.values(places)
+  const y = all.length ? Math.max(...all.map((place) => place.y)) + NODE_HEIGHT + ASIDE_GAP : 0
+  aside.forEach(([name, neighbours], at) => {
+    const near = neighbours.flatMap((other) => places[other]?.x ?? [])
+    const middle = near.length ? (Math.min(...near) + Math.max(...near)) / 2 : 0
+    places[name] = { x: middle + at * (NODE_WIDTH + COLUMN_GAP), y }
+  })
+  return places
 }
 
 /**

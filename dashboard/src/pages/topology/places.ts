@@ -1,6 +1,8 @@
 /** Where each node stands: arranged once, then kept; dragging moves one, and is remembered. */
 import { create } from 'zustand'
 import { persist } from 'zustand/middleware'
+import { graph } from '@/data/topology'
+import { EdgeKind } from '@/gen/runtime/v1/topology_pb'
 import { freePlace, type Point } from '@/pages/topology/geometry'
 import type { LayoutJob, LayoutResult } from '@/pages/topology/layout.worker'
 import type { Drawn } from '@/pages/topology/model'
@@ -50,13 +52,38 @@ function placeBeside(drawn: Drawn, ids: string[], without: string[]): void {
   usePlaces.setState({ places })
 }
 
+/** Nodes that only discovery leads to, with those on its way; as the broker. */
+function discoveryOnly(drawn: Drawn): Map<string, string[]> {
+  const ties = new Map<string, string[]>()
+  const called = new Set<string>()
+  for (const { source, target, kind } of drawn.edges) {
+    if (kind !== EdgeKind.DISCOVERY) called.add(source).add(target)
+    else
+      for (const [name, other] of [
+        [source, target],
+        [target, source],
+      ] as const)
+        ties.set(name, [...(ties.get(name) ?? []), other])
+  }
+  for (const name of [...ties.keys()])
+    if (called.has(name) || !graph.nodes.get(name)?.builtin) ties.delete(name)
+  return ties
+}
+
 /** Arranges everything anew. `done` is told when nodes stand where they belong. */
 export function arrange(drawn: Drawn, done?: () => void): void {
   worker ??= new Worker(new URL('./layout.worker.ts', import.meta.url), { type: 'module' })
+  const aside = discoveryOnly(drawn)
   const job: LayoutJob = {
     number: ++jobs,
-    nodes: [...drawn.nodes, ...drawn.collapsed.map((group) => group.id)],
-    edges: drawn.edges.map((edge) => [edge.source, edge.target]),
+    nodes: [
+      ...drawn.nodes.filter((name) => !aside.has(name)),
+      ...drawn.collapsed.map((group) => group.id),
+    ],
+    edges: drawn.edges
+      .filter((edge) => edge.kind !== EdgeKind.DISCOVERY)
+      .map((edge) => [edge.source, edge.target]),
+    aside: [...aside],
     groups: drawn.frames.map((group) => [`${group.id}:frame`, group.members]),
   }
   waiting = job.number
