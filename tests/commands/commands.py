@@ -365,6 +365,21 @@ def test_up_and_down():
         assert "no runtime" in p.run("down", code=3).err
 
 
+def test_changed_files_come_into_force():
+    with project(TWO) as p:
+        p.up()
+        before = {one["name"]: one["instances"][0]["pid"] for one in p.run("ps", "--json").json()["services"]}
+        p.write("muster.yaml", TWO.replace("echo web up", "echo web anew") + "\n  more:\n    command: [sleep, '1000']\n")
+        shown = p.up().out
+        assert "web is restarted" in shown and "more is new" in shown, shown
+        after = {one["name"]: [i["pid"] for i in one["instances"] if i["pid"]]
+                 for one in p.run("ps", "--json").json()["services"]}
+        assert after["db"] == [before["db"]] and after["web"] != [before["web"]] and after["more"], after
+        p.write("muster.yaml", TWO + "  more:\n    comand: x\n")
+        p.up(code=2)
+        assert p.states() == {"db": "running", "web": "running", "more": "running"}
+
+
 def test_a_failure_is_shown():
     with project(FAILING) as p:
         shown = p.up(code=1).out

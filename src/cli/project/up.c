@@ -4,24 +4,30 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/project/ending.h"
 #include "cli/project/place.h"
+#include "cli/project/reload.h"
 #include "cli/project/service_view.h"
 #include "cli/project/startup_view.h"
 #include "cli/remote.h"
 #include "cli/terminal.h"
+#include "runtime/data.h"
 #include "runtime/v1/logger.pb.h"
+#include "runtime/v1/runtime.pb.h"
 
 static const char HELP[] =
     "Usage: muster up [options] [SERVICE…]\n"
     "\n"
     "Starts the services of the project in their order, or those named and what they depend on, "
     "and\n"
-    "shows what they print. Where the project runs already, it joins in. In a terminal, Ctrl-C "
-    "asks\n"
-    "whether to stop it or to leave it running, and Space opens the page.\n"
+    "shows what they print. Where the project runs already, it joins in, and files that were "
+    "changed\n"
+    "since come into force. In a terminal, Ctrl-C asks whether to stop it or to leave it running, "
+    "and\n"
+    "Space opens the page.\n"
     "\n"
     "  -d, --detach           return when each service is healthy, completed or failed\n"
     "  -f, --file FILE        the project's file; repeatable, merged in order (default: "
@@ -41,7 +47,8 @@ static const char HELP[] =
     "Exit status: 0 all services came up, 1 one has failed, 2 wrong configuration, 130 "
     "interrupted.\n";
 
-#define TICK (100 * NANOS_PER_MILLI)
+#define TICK        (100 * NANOS_PER_MILLI)
+#define PROBE_LIMIT NANOS_PER_SECOND
 
 typedef struct Up {
     Remote remote;
@@ -201,12 +208,16 @@ static void start(Up *up) {
 
 /* ---- Ctrl-C, and keys ---- */
 
+/* By a grandchild, whose end nobody has to await. */
 static void open_page(const Up *up) {
     pid_t child = fork();
     if (child == 0) {
-        execl("/proc/self/exe", "muster", "link", "--open", "--data", up->place.data, NULL);
-        _exit(127);
+        if (fork() == 0)
+            execl("/proc/self/exe", "muster", "link", "--open", "--data", up->place.data, NULL);
+        _exit(0);
     }
+    if (child > 0)
+        waitpid(child, NULL, 0);
 }
 
 static void ask(Up *up) {
@@ -252,6 +263,11 @@ static void on_interrupt(void *owner, int signal) {
 
 /* ---- from beginning to end ---- */
 
+static void ignore_answer(void *owner, const void *message) {
+    (void)owner;
+    (void)message;
+}
+
 static void make_isolated(Up *up) {
     const char *folder = getenv("XDG_RUNTIME_DIR");
     if (!folder || strlen(folder) > 32 || access(folder, W_OK) < 0)
@@ -263,15 +279,44 @@ static void make_isolated(Up *up) {
     }
 }
 
-static int bring_up(Up *up) {
+/* A keeper means that there is a runtime, or soon one again; without it, one may still answer. */
+static bool is_running(const Place *place) {
+    if (place_is_kept(place))
+        return true;
+    Buf address = {0};
+    bool told = data_read(place->data, DATA_ADDRESS, &address) == 0;
+    buf_done(&address);
+    if (!told)
+        return false;
+    Remote probe = {.peer = {.data = place->data, .timeout = PROBE_LIMIT}};
+    bool answers = remote_open(&probe, &COMMAND_UP) == 0 &&
+                   peer_ask(&probe.peer, probe.peer.channel,
+                            &RtRuntimeService_service.methods[RtRuntimeService_GetRuntime],
+                            &(RtGetRuntimeRequest){0}, ignore_answer, NULL)
+                           .code == STATUS_OK;
+    remote_close(&probe);
+    return answers;
+}
+
+/* The way to the runtime, which is started where there is none. */
+static int open_runtime(Up *up) {
     Remote *remote = &up->remote;
     int result = place_open(&up->place, up->files.items, up->files.count, remote->peer.data);
-    if (!result && !place_is_kept(&up->place))
+    if (result)
+        return result;
+    bool joins = is_running(&up->place);
+    if (!joins)
         result = place_launch(&up->place, up->listen.items, up->listen.count);
     if (result)
         return result;
     remote->peer.data = up->place.data;
     result = remote_open(remote, &COMMAND_UP);
+    return result || !joins ? result : reload_changed(remote);
+}
+
+static int bring_up(Up *up) {
+    Remote *remote = &up->remote;
+    int result = open_runtime(up);
     if (result)
         return result;
     up->world = remote->peer.world;
