@@ -269,7 +269,24 @@ static void run_for(double seconds) {
 static Channel *channel_to(const char *address) {
     Address to;
     address_parse(span_of(address), &to);
-    return channel_new(world, &to, 1, &(ChannelOptions){.connections = 1});
+    return channel_new(world, &to, 1,
+                       &(ChannelOptions){.connections = 1, .receive_limit = (size_t)64 << 20});
+}
+
+static void on_answered(void *owner, Status status, HttpHeaders trailers) {
+    world_stop(world);
+}
+
+/* The whole graph in one answer. */
+static void ask_for_all(const char *address) {
+    static const ClientHandler asking = {.message = on_message, .closed = on_answered};
+    const SchemaMethod *method = &RtTopologyService_service.methods[RtTopologyService_GetTopology];
+    ClientCallOptions options = {.raw = true, .wait_for_ready = true};
+    Span everything = {0};
+    int64_t from = now_ns();
+    client_send(client_call(channel_to(address), method, &options, &asking, NULL), &everything);
+    world_run(world);
+    report("GetTopology, all of it", "ms", (double)(now_ns() - from) / 1e6);
 }
 
 static void play_beats(const char *address, size_t connections, size_t streams, size_t services,
@@ -325,6 +342,7 @@ static void play_watchers(const char *address, size_t watchers, double seconds) 
     report("received by each watcher", "MB/s",
            (double)(bytes_received - bytes) / wall / 1e6 / (double)watchers);
     report("updates for each watcher", "1/s", (double)(updates - before) / wall / (double)watchers);
+    ask_for_all(address);
     fflush(stdout);
     run_for(0.2);
 }
