@@ -98,13 +98,14 @@ def case_real_servers_under_checks_of_each_kind():
         results = runtime.start()
         for name, result in results.items():
             assert result.get("success"), (name, result)
-            assert runtime.state(name) == "HEALTHY", (name, runtime.service(name))
+            eventually(lambda: runtime.state(name) == "HEALTHY", what=lambda: runtime.service(name))
         assert get(ports["web"]) == b"nginx"
         assert get(runtime.instance("node")["ports"][0]) == b"node"
         order = [event["service"] for event in reversed(runtime.events(kind="STARTED"))]
         assert order.index("web") > order.index("node") > order.index("cache"), order
-        usage = eventually(lambda: runtime.instance("db") if int(runtime.instance("db").get("memory_bytes", 0)) else 0)
-        assert usage["processes"] > 3 and usage["threads"] > 3 and usage["open_files"] > 3, usage
+        eventually(lambda: all(runtime.instance("db").get(what, 0) > 3
+                               for what in ("processes", "threads", "open_files")),
+                   what=lambda: runtime.instance("db"))
         began = time.monotonic()
         runtime.call("StopAllServices")
         assert time.monotonic() - began < 9, "somebody had to be killed"

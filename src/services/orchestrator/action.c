@@ -72,18 +72,6 @@ static void ask(Action *action) {
 
 /* ---- has it come true? ---- */
 
-/* What nothing checks is said to run when it has done so for a moment: much that cannot work ends at
- * once. */
-#define PROVEN (50 * NANOS_PER_MILLI)
-
-static bool is_proven(const Instance *instance) {
-    const Orchestrator *orchestrator = instance->service->orchestrator;
-    bool unproven = instance->state == RT_SERVICE_STATE_RUNNING && instance->life &&
-                    instance->service->config->readiness == CONFIG_READY_AT_START &&
-                    world_now(orchestrator->world) - instance->ready_now < PROVEN;
-    return !unproven;
-}
-
 static bool is_stopped(const ActionMember *member) {
     const Service *service = member->service;
     for (size_t i = 0; service && i < service->instances.count; i++) {
@@ -110,7 +98,7 @@ static bool is_started(const ActionMember *member) {
         if (!is_member(member, instance))
             continue;
         if (instance_is_due(instance) || !instance_is_settled(instance->state) ||
-            !is_proven(instance) || (task && !instance_is_over(instance->state)))
+            (task && !instance_is_over(instance->state)))
             return false;
         if (instance->state == RT_SERVICE_STATE_FAILED && instance->telling)
             return false; /* its last words are on their way */
@@ -175,19 +163,11 @@ static bool look(Action *action) {
         else if (!stop)
             note_result(action, member);
     }
-    if (!all && !stop)
-        wheel_arm(world_wheel(action->orchestrator->world), &action->again,
-                  world_now(action->orchestrator->world) + PROVEN);
     return all;
-}
-
-static void on_again(Timer *timer) {
-    orchestrator_touch(CONTAINER(timer, Action, again)->orchestrator);
 }
 
 static void action_free(Action *action) {
     list_remove(&action->link);
-    wheel_cancel(world_wheel(action->orchestrator->world), &action->again);
     array_done(&action->members);
     arena_done(&action->arena);
     free(action);
@@ -254,7 +234,6 @@ Action *action_begin(Orchestrator *orchestrator, ActionKind kind, const bool *se
                      void (*done)(void *owner, const Action *action), void *owner) {
     Action *action = xcalloc(1, sizeof *action);
     action->orchestrator = orchestrator;
-    action->again.fire = on_again;
     action->kind = kind;
     action->stopping = kind == ACTION_RESTART;
     action->forced = forced;

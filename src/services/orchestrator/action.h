@@ -22,7 +22,6 @@ struct Action {
     bool stopping; /* ACTION_RESTART: the first half */
     bool forced;
     Nanos begun;
-    Timer again; /* another look, where time decides */
     Arena arena;
     ARRAY(ActionMember) members; /* in the order of the orchestrator's services */
     uint32_t *stopped;           /* members in the order in which they stopped */

@@ -7,6 +7,7 @@
 
 #define PAUSE_FIRST (20 * NANOS_PER_MILLI)
 #define PAUSE_LAST  NANOS_PER_SECOND
+#define PROOF       (50 * NANOS_PER_MILLI)
 
 static World *world_of(const Instance *instance) {
     return instance->service->orchestrator->world;
@@ -97,6 +98,11 @@ static void on_time(Timer *timer) {
         [CONFIG_CHECK_TCP] = PROBE_TCP,
     };
     const ConfigCheck *check = check_of(instance);
+    if (check->type == CONFIG_CHECK_NONE) {
+        instance->checker.active = false;
+        instance_happens(instance, INSTANCE_RUNS);
+        return;
+    }
     if (check->type == CONFIG_CHECK_EXEC) {
         ask_program(instance);
         return;
@@ -199,13 +205,31 @@ static void wait_for_line(Instance *instance) {
 
 /* ---- beginning and end ---- */
 
+/* What nothing checks counts as running when it has lived for a moment: much that cannot work ends
+ * at once. */
+static void wait_for_proof(Instance *instance) {
+    const ServiceConfig *config = instance->service->config;
+    bool proven = config->kind != RT_SERVICE_KIND_PROCESS || instance->said_ready ||
+                  instance->state != RT_SERVICE_STATE_STARTING ||
+                  world_wall(world_of(instance)) - instance->started_wall >= PROOF;
+    if (proven) {
+        instance_happens(instance, INSTANCE_RUNS);
+        return;
+    }
+    instance->checker.active = true;
+    wheel_arm(world_wheel(world_of(instance)), &instance->checker.timer,
+              world_now(world_of(instance)) + PROOF);
+}
+
 void checker_start(Instance *instance) {
     const ConfigCheck *check = check_of(instance);
     Checker *checker = &instance->checker;
-    if (check->type == CONFIG_CHECK_NONE)
-        instance_happens(instance, INSTANCE_RUNS);
-    if (checker->active || check->type == CONFIG_CHECK_NONE)
+    if (checker->active)
         return;
+    if (check->type == CONFIG_CHECK_NONE) {
+        wait_for_proof(instance);
+        return;
+    }
     checker->active = true;
     checker->pause = PAUSE_FIRST;
     checker->debounce = (Debounce){

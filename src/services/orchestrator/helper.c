@@ -12,7 +12,7 @@ struct Helper {
     Orchestrator *orchestrator;
     const HelperOps *ops; /* NULL: nobody wants to hear */
     void *owner;
-    bool abandoned;
+    bool exited, abandoned;
 };
 
 static void helper_free(Helper *helper) {
@@ -31,15 +31,20 @@ static void on_started(Child *child, const ProcessInfo *info) {
         process_signal(helper->orchestrator->host, info->id, SIGKILL, PROCESS_TREE, NULL, NULL);
 }
 
-static void on_exited(Child *child, const ProcessInfo *info) {
-    Helper *helper = CONTAINER(child, Helper, child);
+void helper_release(Helper *helper) {
     Orchestrator *orchestrator = helper->orchestrator;
     char id[PROCESS_ID_MAX + 1];
-    memcpy(id, child->id, sizeof id);
-    if (helper->ops && helper->ops->exited)
-        helper->ops->exited(helper->owner, info);
+    memcpy(id, helper->child.id, sizeof id);
     helper_free(helper);
     process_release(orchestrator->host, span_of(id));
+}
+
+static void on_exited(Child *child, const ProcessInfo *info) {
+    Helper *helper = CONTAINER(child, Helper, child);
+    helper->exited = true;
+    bool keep = helper->ops && helper->ops->exited && helper->ops->exited(helper->owner, info);
+    if (!keep)
+        helper_release(helper);
 }
 
 static void on_output(Child *child, const ProcessInfo *info, ProcessStream stream) {
@@ -77,6 +82,10 @@ Span helper_id(const Helper *helper) {
 }
 
 void helper_abandon(Helper *helper) {
+    if (helper->exited) {
+        helper_release(helper);
+        return;
+    }
     helper->ops = NULL;
     helper->abandoned = true;
     process_signal(helper->orchestrator->host, helper_id(helper), SIGKILL, PROCESS_TREE, NULL,

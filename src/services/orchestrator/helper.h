@@ -11,8 +11,9 @@ typedef struct HelperOps {
     /* It runs, or could not be started (then this is the last call). */
     void (*started)(void *owner, const ProcessInfo *info);
     void (*output)(void *owner, const ProcessInfo *info, ProcessStream stream);
-    /* It has ended; the last call. */
-    void (*exited)(void *owner, const ProcessInfo *info);
+    /* It has ended. True: its output is not taken yet, and goes on coming until helper_release;
+     * false: the last call. */
+    bool (*exited)(void *owner, const ProcessInfo *info);
 } HelperOps;
 
 /* `ops` may be NULL. `what` ("check") is part of its id, which is made unique. Only `id` and `label` of the spec are
@@ -20,6 +21,8 @@ typedef struct HelperOps {
 Helper *helper_start(Orchestrator *orchestrator, const char *what, ProcessSpec *spec,
                      const HelperOps *ops, void *owner, int *ret_error);
 Span helper_id(const Helper *helper);
+/* It has ended, and its output is taken: forgets it. */
+void helper_release(Helper *helper);
 /* Its owner does not want to hear of it any more: it is killed. */
 void helper_abandon(Helper *helper);
 /* The orchestrator ends: what runs is left to itself. */

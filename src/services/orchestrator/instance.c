@@ -184,6 +184,7 @@ void instance_want(Instance *instance, Span actor, const char *why) {
         return;
     instance->backoff = (Backoff){0};
     instance->attempts = 0;
+    buf_clear(&instance->error);
     instance_explain(instance, actor, "%s", why);
     instance_happens(instance, INSTANCE_WANTED);
 }

@@ -92,7 +92,7 @@ static void what_needs_a_failure_is_skipped(void **state) {
     assert_state(&kit, "other", "running");
     assert_span(buf_span(&kit.failed),
                 "db: cannot be started: the program missing: No such file or directory\n"
-                "app: skipped: it needs db, which is failed\n");
+                "app: it needs db, which has failed\n");
     kit_done(&kit);
 }
 

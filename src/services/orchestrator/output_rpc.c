@@ -113,13 +113,19 @@ typedef struct Command {
     uint64_t sent[STREAM_COUNT]; /* positions */
     bool blocked;                /* the client is slow */
     bool exited;
+    uint32_t silence; /* looks in a row at which nothing had come, after it exited */
     ProcessExit how;
     Blob *input;  /* its standard input, what is left of it … */
     size_t typed; /* … behind so many bytes */
     Timer retry;
+    Task look;
 } Command;
 
+/* The helper, too: killed if it lives. */
 static void command_free(Command *command) {
+    if (command->helper)
+        helper_abandon(command->helper);
+    world_undefer(&command->look);
     for (int i = 0; i < STREAM_COUNT; i++)
         ring_reader_free(command->rings[i]);
     wheel_cancel(world_wheel(command->orchestrator->world), &command->retry);
@@ -156,6 +162,7 @@ static void finish(Command *command) {
 }
 
 #define PATIENCE (50 * NANOS_PER_MILLI)
+#define SILENCE  10 /* looks */
 
 /* It is over when it has exited and its output is sent. */
 static void go_on(Command *command) {
@@ -166,15 +173,19 @@ static void go_on(Command *command) {
         finish(command);
 }
 
-/* What it has started may hold its output open: that is not waited for. */
+/* It has exited. What it wrote is on its way still; but what it has started may hold its output
+ * open, and is not waited for once nothing comes any more. */
 static void end(Command *command) {
+    uint64_t before = command->sent[0] + command->sent[1];
     for (int i = 0; i < STREAM_COUNT; i++)
         pass_on(command, i);
-    if (command->blocked)
+    bool silent = !command->blocked && command->sent[0] + command->sent[1] == before;
+    command->silence = silent ? command->silence + 1 : 0;
+    if (command->silence > SILENCE)
+        finish(command);
+    else
         wheel_arm(world_wheel(command->orchestrator->world), &command->retry,
                   world_now(command->orchestrator->world) + PATIENCE);
-    else
-        finish(command);
 }
 
 static void type(Command *command) {
@@ -195,6 +206,10 @@ static void type(Command *command) {
     process_end_input(command->orchestrator->host, helper_id(command->helper));
 }
 
+static void on_look(Task *task) {
+    go_on(CONTAINER(task, Command, look));
+}
+
 static void on_retry(Timer *timer) {
     Command *command = CONTAINER(timer, Command, retry);
     if (!command->exited) {
@@ -212,6 +227,7 @@ static void on_started(void *owner, const ProcessInfo *info) {
         call_fail(call, info->error == -ENOENT ? STATUS_NOT_FOUND : STATUS_FAILED_PRECONDITION,
                   "it cannot be started: %s: %s", process_step_text(info->failed_step),
                   strerror(-info->error));
+        command->helper = NULL; /* which ends with this */
         command_free(command);
         return;
     }
@@ -229,15 +245,14 @@ static void on_output(void *owner, const ProcessInfo *info, ProcessStream stream
     go_on(owner);
 }
 
-/* The helper forgets the process after this call; the rings are mapped, and stay. */
-static void on_exited(void *owner, const ProcessInfo *info) {
+static bool on_exited(void *owner, const ProcessInfo *info) {
     Command *command = owner;
     command->exited = true;
-    command->helper = NULL;
     command->how = info->exit;
     wheel_arm(world_wheel(command->orchestrator->world), &command->retry,
               world_now(command->orchestrator->world) + PATIENCE);
-    go_on(command);
+    world_defer(command->orchestrator->world, &command->look);
+    return true;
 }
 
 static const HelperOps OPS = {on_started, on_output, on_exited};
@@ -255,8 +270,6 @@ void call_run_command_closed(Call *call, StatusCode code) {
     Command *command = call_user(call);
     if (!command)
         return;
-    if (command->helper)
-        helper_abandon(command->helper);
     command_free(command);
 }
 
@@ -328,6 +341,7 @@ void call_run_command(Call *call, const void *message) {
     command->call = call;
     command->input = blob_copy(request->input);
     command->retry.fire = on_retry;
+    command->look.run = on_look;
     command->helper = start_command(service->instances.items[0], request, command, &error);
     if (!command->helper) {
         command_free(command);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "services/orchestrator/internal.h"
 
@@ -41,12 +42,17 @@ static uint16_t assign(Instance *instance, uint16_t before) {
     Orchestrator *orchestrator = instance->service->orchestrator;
     const Machine *machine = machine_of(instance);
     uint32_t first = orchestrator->config->port_range.first;
-    uint32_t last = orchestrator->config->port_range.last;
+    uint32_t count = orchestrator->config->port_range.last - first + 1u;
+    /* Each project begins at a place of its own, so that two which start at the same time do not
+     * both find the same port free. */
+    uint64_t begin = hash_bytes(span_of(orchestrator->options.data_folder), 0) % count;
     if (before && !is_spoken_for(orchestrator, before) && machine->port_is_free(before))
         return before;
-    for (uint32_t port = first; port <= last; port++)
-        if (!is_spoken_for(orchestrator, (uint16_t)port) && machine->port_is_free((uint16_t)port))
-            return (uint16_t)port;
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t port = (uint16_t)(first + (begin + i) % count);
+        if (!is_spoken_for(orchestrator, port) && machine->port_is_free(port))
+            return port;
+    }
     return 0;
 }
 

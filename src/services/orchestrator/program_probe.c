@@ -51,7 +51,7 @@ static void first_line(ProgramProbe *probe, Span id, ProcessStream stream, Buf *
     out->len = utf8_valid_length(buf_span(out));
 }
 
-static void on_exited(void *owner, const ProcessInfo *info) {
+static bool on_exited(void *owner, const ProcessInfo *info) {
     ProgramProbe *probe = owner;
     const ProcessExit *how = &info->exit;
     Buf line = {0};
@@ -68,6 +68,7 @@ static void on_exited(void *owner, const ProcessInfo *info) {
         finish(probe, how->code == 0, "%s: exited with code %d%s%.*s", probe->program, how->code,
                colon, SPAN_ARGS(buf_span(&line)));
     buf_done(&line);
+    return false;
 }
 
 static void on_started(void *owner, const ProcessInfo *info) {

@@ -60,11 +60,13 @@ static void bar(Instance *instance, uint32_t because) {
     buf_printf(&actor, "dependency %.*s", SPAN_ARGS(other->config->name));
     if (other->config->disabled && !other->wanted)
         instance_explain(instance, buf_span(&actor),
-                         "skipped: it needs %.*s, which is disabled: start that by name first",
+                         "it needs %.*s, which is disabled: start that by name first",
                          SPAN_ARGS(other->config->name));
     else
-        instance_explain(instance, buf_span(&actor), "skipped: it needs %.*s, which is %s",
-                         SPAN_ARGS(other->config->name), instance_state_name(state));
+        instance_explain(instance, buf_span(&actor), "it needs %.*s, which %s %s",
+                         SPAN_ARGS(other->config->name),
+                         state == RT_SERVICE_STATE_FAILED ? "has" : "is",
+                         instance_state_name(state));
     buf_done(&actor);
     instance_happens(instance, INSTANCE_BARRED);
 }
