@@ -393,6 +393,21 @@ def test_a_failure_is_shown():
         assert "no such service" in p.run("wait", "wbe", code=3).err
 
 
+def test_down_tells_who_is_waited_for():
+    text = "services:\n  stubborn:\n    command: [sh, -c, \"trap '' TERM; echo here; while true; do sleep 0.1; done\"]\n" \
+           "    stop: { timeout: 3s }\n"
+    with project(text) as p:
+        p.up()
+        while "here" not in p.run("attach", "--once", "stubborn").out:
+            time.sleep(0.02)
+        shown = p.run("down").out
+        assert re.search(r"stubborn: waited for since .*sh \(pid \d+\)", shown), shown
+        p.up()
+        while "here" not in p.run("attach", "--once", "stubborn").out:
+            time.sleep(0.02)
+        assert "what is left is killed" in p.run("down", "--timeout", "100ms").out
+
+
 def test_port_in_use():
     with project(TWO) as p, socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

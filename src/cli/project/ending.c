@@ -20,7 +20,7 @@ typedef struct Ending {
     Remote *remote;
     ServiceList services;
     StartupView view;
-    RemoteCall watching, leaving, forcing;
+    RemoteCall watching, events, leaving, forcing;
     Timer tick, limit;
     bool forced, over;
     int result;
@@ -74,6 +74,19 @@ static void on_change(void *owner, const void *message) {
         startup_view_tell(&ending->view, &ending->services, message);
 }
 
+/* Who is still waited for, and why. */
+static void on_event(void *owner, const void *message) {
+    Ending *ending = owner;
+    const RtServiceEvent *event = ((const RtWatchEventsResponse *)message)->event;
+    Style on = ending->remote->style;
+    if (!event || ending->over || ending->remote->quiet)
+        return;
+    startup_view_clear(&ending->view);
+    printf("%s%.*s%s: %.*s\n", style_service(on, event->service), SPAN_ARGS(event->service),
+           style(on, STYLE_PLAIN), SPAN_ARGS(event->message));
+    fflush(stdout);
+}
+
 static void show(Ending *ending) {
     World *world = ending->remote->peer.world;
     ending->view = (StartupView){.style = ending->remote->style,
@@ -83,6 +96,10 @@ static void show(Ending *ending) {
     ending->watching = (RemoteCall){.message = on_change, .owner = ending};
     remote_begin(ending->remote, &ending->watching, ORCHESTRATOR_METHOD(WatchServices),
                  &(RtWatchServicesRequest){0});
+    int32_t type = RT_SERVICE_EVENT_TYPE_STOP_WAITING;
+    RtWatchEventsRequest request = {.types = {.items = &type, .count = 1}};
+    ending->events = (RemoteCall){.message = on_event, .owner = ending};
+    remote_begin(ending->remote, &ending->events, ORCHESTRATOR_METHOD(WatchEvents), &request);
     ending->tick.fire = on_tick;
     if (ending->view.live)
         wheel_arm(world_wheel(world), &ending->tick, world_now(world) + TICK);
@@ -168,6 +185,7 @@ int ending_run(Remote *remote, bool forced, Nanos timeout) {
     /* What is still under way would call back into what is gone. */
     ending.watching.closed = NULL;
     remote_cancel(&ending.watching);
+    remote_cancel(&ending.events);
     remote_cancel(&ending.forcing);
     remote_cancel(&ending.leaving);
     remote_settle(remote);
