@@ -350,10 +350,6 @@ LogStoreUsage log_store_usage(const LogStore *store) {
     };
 }
 
-SegmentStore *log_store_segments(LogStore *store) {
-    return store->segments;
-}
-
 /* ---- the whole ---- */
 
 static int open_streams(LogStore *store) {

@@ -36,8 +36,6 @@ typedef struct LogSourceName {
 int log_store_open(const LogStoreOptions *options, LogStore **ret, Buf *report);
 void log_store_close(LogStore *store);
 
-SegmentStore *log_store_segments(LogStore *store);
-
 /* ---- sources ---- */
 
 /* Finds or makes it; what it says is copied. -EMSGSIZE, -EMFILE as segment_store_stream. */

@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -58,9 +59,23 @@ static void on_ready(void *owner) {
 
 /* ---- ticks ---- */
 
+/* What logs_write had to drop is told in the log itself, once there is room again. */
+static void tell_dropped(Logs *logs) {
+    char text[96];
+    int len =
+        snprintf(text, sizeof text, "%llu entries of the runtime were dropped: too much waited",
+                 (unsigned long long)(logs->dropped - logs->told));
+    logs->told = logs->dropped;
+    logs_write(logs, &(RtLogEntry){.service_name = SPAN("muster"),
+                                   .level = RT_LOG_LEVEL_WARN,
+                                   .message = span(text, (size_t)len)});
+}
+
 static void on_ticked(Logs *logs, LogReply *reply) {
     LogTick *tick = CONTAINER(reply, LogTick, reply);
     logs->ticking = false;
+    if (logs->dropped != logs->told && !logs->closing)
+        tell_dropped(logs);
     arm_tick(logs, tick->again || logs->active ? TICK_BUSY : TICK_IDLE);
     if (tick->broken.len && !logs->broken) {
         logs->broken = true;

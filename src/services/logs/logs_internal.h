@@ -27,7 +27,7 @@ struct Logs {
 
     Task send_own; /* at the end of the turn: what logs_write has gathered */
     LogBatch *own;
-    uint64_t dropped;
+    uint64_t dropped, told;
     size_t ingest_waiting; /* bytes with the actor */
     Link ingests;          /* callers who wait until there is less: LogIngest.link */
 
