@@ -6,6 +6,7 @@
  *     activity.c   reported calls become figures of edges and nodes
  *     message.c    how all this looks in messages
  *     view.c       what queries ask for, and what watchers are told
+ *     snapshot.c   the graph in one answer
  *     query.c      answers to single questions
  *     topology_rpc.c, topology_component.c   what binds it to calls and to the runtime */
 #pragma once
@@ -299,10 +300,19 @@ WatchMatch graph_filter_node(const GraphFilter *filter, const Node *node);
 WatchMatch graph_filter_edge(const GraphFilter *filter, const Edge *edge);
 WatchMatch graph_filter_instance(const GraphFilter *filter, const Instance *instance);
 
+/* ---- snapshot.c ---- */
+
+typedef struct Snapshot Snapshot;
+/* Takes the filter over. */
+Snapshot *snapshot_new(Topology *topology, GraphFilter *filter);
+void snapshot_free(Snapshot *snapshot);
+/* Goes on for about `most` nodes, edges and instances. True when all of it is there. */
+bool snapshot_step(Snapshot *snapshot, size_t most);
+/* The encoded TopologySnapshot, once; valid until snapshot_free. */
+Span snapshot_encode(Snapshot *snapshot);
+
 /* ---- query.c ---- */
 
-void topology_snapshot(Topology *topology, const GraphFilter *filter, Arena *arena,
-                       RtTopologySnapshot *ret);
 Status topology_edge(Topology *topology, const RtGetTopologyEdgeRequest *request, Arena *arena,
                      RtGetTopologyEdgeResponse *ret);
 Status topology_series(Topology *topology, const RtGetTopologySeriesRequest *request, Arena *arena,

@@ -7,60 +7,11 @@
 
 #define REQUESTS_DEFAULT 20
 
-/* ---- the graph ---- */
-
-static int compare_nodes(const void *a, const void *b) {
-    return span_compare(((const RtTopologyNode *)a)->service_name,
-                        ((const RtTopologyNode *)b)->service_name);
-}
-
-static int compare_edges(const void *a, const void *b) {
-    const RtTopologyEdge *x = a, *y = b;
-    int order = span_compare(x->source, y->source);
-    order = order ? order : span_compare(x->target, y->target);
-    return order ? order : (x->kind > y->kind) - (x->kind < y->kind);
-}
-
-static int compare_instances(const void *a, const void *b) {
-    const RtTopologyInstance *x = a, *y = b;
-    int order = span_compare(x->service_name, y->service_name);
-    return order ? order : span_compare(x->service_id, y->service_id);
-}
-
 #define sort(array, compare)                                                                       \
     do {                                                                                           \
         if ((array)->count)                                                                        \
             qsort((array)->items, (array)->count, sizeof *(array)->items, compare);                \
     } while (0)
-
-void topology_snapshot(Topology *topology, const GraphFilter *filter, Arena *arena,
-                       RtTopologySnapshot *ret) {
-    *ret = (RtTopologySnapshot){0};
-    size_t at = 0;
-    for (const Node *node; (node = map_next(&topology->nodes, &at));) {
-        if (graph_filter_node(filter, node) != WATCH_IN)
-            continue;
-        node_write(topology, node, arena, schema_append(&ret->nodes, arena));
-        LIST_EACH (&node->out, link) {
-            const Edge *edge = CONTAINER(link, Edge, of_source);
-            if (graph_filter_edge(filter, edge) == WATCH_IN)
-                edge_write(topology, edge, arena, schema_append(&ret->edges, arena));
-        }
-        LIST_EACH (&node->instances, link) {
-            const Instance *instance = CONTAINER(link, Instance, of_node);
-            if (graph_filter_instance(filter, instance) == WATCH_IN)
-                instance_write(instance, arena, schema_append(&ret->instances, arena));
-        }
-    }
-    sort(&ret->nodes, compare_nodes);
-    sort(&ret->edges, compare_edges);
-    sort(&ret->instances, compare_instances);
-    RtRevision *revision = arena_zalloc(arena, sizeof *revision);
-    revision->epoch = (int64_t)watch_epoch(topology->watch);
-    revision->number = (int64_t)watch_number(topology->watch);
-    ret->revision = revision;
-    ret->timestamp = topology_wall_ms(topology);
-}
 
 /* ---- one edge ---- */
 

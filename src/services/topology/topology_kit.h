@@ -233,25 +233,48 @@ static inline void viewer_expect(const Viewer *viewer, uint8_t kind, Span a, Spa
     ++*matched;
 }
 
+/* What GetTopology answers, put together in small steps. */
+static inline const RtTopologySnapshot *kit_snapshot(Kit *kit, const RtTopologyQuery *query,
+                                                     Arena *arena) {
+    GraphFilter *filter;
+    void *decoded;
+    assert_int_equal(graph_filter_new(kit->topology, query, arena, &filter).code, STATUS_OK);
+    Snapshot *snapshot = snapshot_new(kit->topology, filter);
+    while (!snapshot_step(snapshot, 3)) {
+    }
+    SchemaDecode options = {.copy_input = true};
+    assert_int_equal(schema_decode(&RtTopologySnapshot_type, snapshot_encode(snapshot), &options,
+                                   arena, &decoded, NULL),
+                     0);
+    snapshot_free(snapshot);
+    const RtTopologySnapshot *answer = decoded;
+    for (uint32_t i = 1; i < answer->nodes.count; i++)
+        assert_true(span_compare(answer->nodes.items[i - 1].service_name,
+                                 answer->nodes.items[i].service_name) < 0);
+    for (uint32_t i = 1; i < answer->edges.count; i++) {
+        const RtTopologyEdge *a = &answer->edges.items[i - 1], *b = &answer->edges.items[i];
+        int order = span_compare(a->source, b->source);
+        order = order ? order : span_compare(a->target, b->target);
+        assert_true(order < 0 || (order == 0 && a->kind < b->kind));
+    }
+    return answer;
+}
+
 /* What it knows is what a snapshot says now. */
 static inline void viewer_check(Kit *kit, const Viewer *viewer, const RtTopologyQuery *query) {
-    GraphFilter *filter;
-    RtTopologySnapshot now;
     Arena arena = {0};
     size_t matched = 0;
-    assert_int_equal(graph_filter_new(kit->topology, query, &arena, &filter).code, STATUS_OK);
-    topology_snapshot(kit->topology, filter, &arena, &now);
-    for (uint32_t i = 0; i < now.nodes.count; i++)
-        viewer_expect(viewer, KIND_NODE, now.nodes.items[i].service_name, SPAN(""), 0,
-                      &now.nodes.items[i], &matched);
-    for (uint32_t i = 0; i < now.edges.count; i++)
-        viewer_expect(viewer, KIND_EDGE, now.edges.items[i].source, now.edges.items[i].target,
-                      now.edges.items[i].kind, &now.edges.items[i], &matched);
-    for (uint32_t i = 0; i < now.instances.count; i++)
-        viewer_expect(viewer, KIND_INSTANCE, now.instances.items[i].service_id, SPAN(""), 0,
-                      &now.instances.items[i], &matched);
+    const RtTopologySnapshot *now = kit_snapshot(kit, query, &arena);
+    for (uint32_t i = 0; i < now->nodes.count; i++)
+        viewer_expect(viewer, KIND_NODE, now->nodes.items[i].service_name, SPAN(""), 0,
+                      &now->nodes.items[i], &matched);
+    for (uint32_t i = 0; i < now->edges.count; i++)
+        viewer_expect(viewer, KIND_EDGE, now->edges.items[i].source, now->edges.items[i].target,
+                      now->edges.items[i].kind, &now->edges.items[i], &matched);
+    for (uint32_t i = 0; i < now->instances.count; i++)
+        viewer_expect(viewer, KIND_INSTANCE, now->instances.items[i].service_id, SPAN(""), 0,
+                      &now->instances.items[i], &matched);
     assert_int_equal(viewer->known.count, matched);
-    graph_filter_free(filter);
     arena_done(&arena);
 }
 

@@ -132,20 +132,57 @@ static void report_end(Call *call) {
 
 /* ---- questions ---- */
 
+/* An answer that is put together over several turns of the loop. */
+typedef struct Gathering {
+    Timer timer;
+    Call *call;
+    Snapshot *snapshot;
+} Gathering;
+
+/* What is told in one turn: less than a millisecond's work. */
+#define GATHERED_IN_TURN 256
+
+static bool gather(Call *call, Snapshot *snapshot) {
+    if (!snapshot_step(snapshot, GATHERED_IN_TURN))
+        return false;
+    call_send_encoded(call, snapshot_encode(snapshot));
+    call_finish(call, status_ok());
+    return true;
+}
+
+static void on_gather(Timer *timer) {
+    Gathering *gathering = CONTAINER(timer, Gathering, timer);
+    World *world = call_world(gathering->call);
+    if (!gather(gathering->call, gathering->snapshot))
+        wheel_arm(world_wheel(world), timer, world_now(world));
+}
+
+static void get_closed(Call *call, StatusCode code) {
+    Gathering *gathering = call_user(call);
+    if (!gathering)
+        return;
+    wheel_cancel(world_wheel(call_world(call)), &gathering->timer);
+    snapshot_free(gathering->snapshot);
+}
+
 static void get_message(Call *call, const void *query) {
     Topology *topology = topology_of_call(call);
+    World *world = call_world(call);
     GraphFilter *filter;
     Status status = graph_filter_new(topology, query, call_arena(call), &filter);
     if (status.code != STATUS_OK) {
         call_finish(call, status);
         return;
     }
-    Arena arena = {0};
-    RtTopologySnapshot snapshot;
-    topology_snapshot(topology, filter, &arena, &snapshot);
-    call_reply(call, &snapshot);
-    arena_done(&arena);
-    graph_filter_free(filter);
+    Snapshot *snapshot = snapshot_new(topology, filter);
+    if (gather(call, snapshot)) {
+        snapshot_free(snapshot);
+        return;
+    }
+    Gathering *gathering = arena_zalloc(call_arena(call), sizeof *gathering);
+    *gathering = (Gathering){.timer = {.fire = on_gather}, .call = call, .snapshot = snapshot};
+    call_set_user(call, gathering);
+    wheel_arm(world_wheel(world), &gathering->timer, world_now(world));
 }
 
 static void edge_message(Call *call, const void *request) {
@@ -213,7 +250,7 @@ const MethodHandler TOPOLOGY_METHODS[] = {
     {.message = heartbeat_message, .half_closed = heartbeat_end, .writable = heartbeat_writable},
     {.opened = report_opened, .message = report_message, .half_closed = report_end},
     {.message = unregister_message},
-    {.message = get_message},
+    {.message = get_message, .closed = get_closed},
     {.message = watch_message, .writable = watch_call_writable, .closed = watch_call_closed},
     {.message = edge_message},
     {.message = series_message},

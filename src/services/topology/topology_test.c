@@ -437,14 +437,10 @@ static void queries_choose(void **state) {
         {{.states = {registered, 1, 1}}, 0, 0, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        GraphFilter *filter;
-        RtTopologySnapshot snapshot;
-        graph_filter_new(kit.topology, &cases[i].query, &kit.arena, &filter);
-        topology_snapshot(kit.topology, filter, &kit.arena, &snapshot);
-        assert_int_equal(snapshot.nodes.count, cases[i].nodes);
-        assert_int_equal(snapshot.edges.count, cases[i].edges);
-        assert_int_equal(snapshot.instances.count, cases[i].instances);
-        graph_filter_free(filter);
+        const RtTopologySnapshot *snapshot = kit_snapshot(&kit, &cases[i].query, &kit.arena);
+        assert_int_equal(snapshot->nodes.count, cases[i].nodes);
+        assert_int_equal(snapshot->edges.count, cases[i].edges);
+        assert_int_equal(snapshot->instances.count, cases[i].instances);
     }
     kit_done(&kit);
 }
