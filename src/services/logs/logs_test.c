@@ -339,6 +339,79 @@ static void test_kills(void **state) {
         kill_and_go_on(test_random_bits(&random), 3000);
 }
 
+/* ---- bytes as they were written ---- */
+
+/* What a follower gets, one after the other: "INSTANCE@OFFSET:DATA|", '*' before what is replayed. */
+static void on_bytes(LogReader *reader, LogReaderReply *reply) {
+    Buf *out = reader->owner;
+    Arena arena = {0};
+    Unpack in = unpack_begin(buf_span(&reply->messages));
+    while (in.at < in.end) {
+        void *decoded;
+        assert_int_equal(schema_decode(&RtAttachOutputResponse_type, unpack_text(&in), NULL, &arena,
+                                       &decoded, NULL),
+                         0);
+        const RtAttachOutputResponse *message = decoded;
+        buf_printf(out, "%s%.*s@%lld:%.*s|", message->replayed ? "*" : "",
+                   SPAN_ARGS(message->instance_id), (long long)message->offset,
+                   SPAN_ARGS(message->data));
+    }
+    if (reply->last)
+        buf_add_literal(out, "end");
+    arena_done(&arena);
+    logs_reader_credit(reader, reply);
+}
+
+static LogReader *follow_bytes(Bed *bed, const RtAttachOutputRequest *request, Buf *out) {
+    LogReader *reader = log_follower_new(request);
+    buf_clear(out);
+    assert_true(logs_reader_start(bed->logs, reader, on_bytes, out));
+    run_for(bed, NANOS_PER_SECOND);
+    return reader;
+}
+
+static void leave(Bed *bed, LogReader *reader) {
+    logs_reader_leave(reader);
+    run_for(bed, NANOS_PER_MILLI);
+}
+
+static void test_bytes_over_lives(void **state) {
+    Bed bed = bed_new(5);
+    Printer first = printer_new("calc-0-1", 1, 65536), second = printer_new("calc-0-2", 2, 65536);
+    Buf live = {0}, once = {0};
+    RtAttachOutputRequest request = {.service_name = SPAN("calc")};
+    LogReader *follower = follow_bytes(&bed, &request, &live);
+    capture(&bed, &first);
+    print(&bed, &first, "\x1b[1mone\r\n");
+    print(&bed, &first, "prompt> ");
+    assert_span(buf_span(&live), "calc-0-1@0:\x1b[1mone\r\n|calc-0-1@9:prompt> |");
+    end_capture(&bed, &first);
+    capture(&bed, &second);
+    print(&bed, &second, "two\n");
+    assert_span(buf_span(&live),
+                "calc-0-1@0:\x1b[1mone\r\n|calc-0-1@9:prompt> |calc-0-2@17:two\n|");
+    leave(&bed, follower);
+    logs_close(bed.logs);
+    open_logs(&bed);
+    capture(&bed, &second);
+    request.once = request.has_replay_bytes = true;
+    request.replay_bytes = 6;
+    follower = follow_bytes(&bed, &request, &once);
+    assert_span(buf_span(&once), "*calc-0-1@15:> |*calc-0-2@17:two\n|end");
+    leave(&bed, follower);
+    request.has_offset = true;
+    request.offset = 18;
+    follower = follow_bytes(&bed, &request, &once);
+    assert_span(buf_span(&once), "*calc-0-2@18:wo\n|end");
+    leave(&bed, follower);
+    end_capture(&bed, &second);
+    printer_done(&first);
+    printer_done(&second);
+    buf_done(&live);
+    buf_done(&once);
+    bed_done(&bed);
+}
+
 /* ---- queries against a naive model ---- */
 
 /* Random entries, many enough for blocks of their own; random filters; kills in between. A query
@@ -631,6 +704,7 @@ int main(void) {
         cmocka_unit_test(test_restart_keeps_entries),
         cmocka_unit_test(test_output_becomes_entries),
         cmocka_unit_test(test_watch_and_tail),
+        cmocka_unit_test(test_bytes_over_lives),
         cmocka_unit_test(test_kills),
         cmocka_unit_test(test_queries_against_model),
         cmocka_unit_test(test_follower_that_never_reads),
