@@ -37,7 +37,7 @@ static int write_all(int fd, Span content) {
     return 0;
 }
 
-int data_write(const char *folder, const char *name, Span content) {
+int data_write(const char *folder, const char *name, Span content, bool durable) {
     char path[4096], fresh[4096 + 8];
     int result = path_of(path, sizeof path, folder, name);
     if (result < 0)
@@ -47,7 +47,7 @@ int data_write(const char *folder, const char *name, Span content) {
     if (fd < 0)
         return -errno;
     result = write_all(fd, content);
-    if (result == 0 && fsync(fd) < 0)
+    if (result == 0 && durable && fsync(fd) < 0)
         result = -errno;
     close(fd);
     if (result == 0 && rename(fresh, path) < 0)
@@ -86,7 +86,7 @@ int data_key(const char *folder, World *world, AccessPolicy *policy) {
         memcpy(policy->key, key.ptr, TOKEN_KEY_SIZE);
     } else {
         world_random(world, policy->key, TOKEN_KEY_SIZE);
-        result = data_write(folder, KEY_FILE, span(policy->key, TOKEN_KEY_SIZE));
+        result = data_write(folder, KEY_FILE, span(policy->key, TOKEN_KEY_SIZE), true);
     }
     buf_done(&key);
     return result;

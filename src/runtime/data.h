@@ -17,8 +17,9 @@ int data_open(const char *folder, Buf *ret_path);
 /* The key that tokens are signed with, made when it is not there. Negative errno. */
 int data_key(const char *folder, World *world, AccessPolicy *policy);
 
-/* Writes a file of the folder whole or not at all; mode 0600. */
-int data_write(const char *folder, const char *name, Span content);
+/* Writes a file of the folder whole or not at all; mode 0600. With `durable` it survives a power cut,
+ * which costs milliseconds: for what is not written anew at each start. */
+int data_write(const char *folder, const char *name, Span content, bool durable);
 /* Appends the content. */
 int data_read(const char *folder, const char *name, Buf *out);
 void data_remove(const char *folder, const char *name);

@@ -308,9 +308,9 @@ static int leave_traces(Runtime *runtime) {
     const char *folder = runtime->infrastructure.data_folder;
     char token[TOKEN_MAX];
     size_t len = token_make(&runtime->access, SCHEMA_SCOPE_CONTROL, SPAN("cli"), token);
-    int error = data_write(folder, DATA_TOKEN, span(token, len));
+    int error = data_write(folder, DATA_TOKEN, span(token, len), false);
     if (!error)
-        error = data_write(folder, DATA_ADDRESS, buf_span(&runtime->address));
+        error = data_write(folder, DATA_ADDRESS, buf_span(&runtime->address), false);
     if (error < 0)
         buf_printf(runtime->reason, "cannot write into the data folder: %s: %s", folder,
                    strerror(-error));
