@@ -159,6 +159,18 @@ static void on_tick(Timer *timer) {
     wheel_arm(world_wheel(up->world), &up->tick, world_now(up->world) + TICK);
 }
 
+/* The answer may come before the last changes that the watch tells: then these are told here. */
+static void tell_rest(const Up *up, const RtStartAllResponse *response) {
+    for (size_t i = 0; i < response->results.count; i++) {
+        const RtServiceStartResult *result = &response->results.items[i];
+        const RtServiceStatus *told = service_list_find(&up->services, result->name);
+        if (told && told->state != result->state && result->success)
+            printf("%s%.*s%s: %s\n", style_service(up->remote.style, result->name),
+                   SPAN_ARGS(result->name), style(up->remote.style, STYLE_PLAIN),
+                   state_text((RtServiceState)result->state));
+    }
+}
+
 static void on_started(void *owner, const void *message) {
     Up *up = owner;
     const RtStartAllResponse *response = message;
@@ -166,6 +178,8 @@ static void on_started(void *owner, const void *message) {
     up->failed = !response->success;
     wheel_cancel(world_wheel(up->world), &up->tick);
     startup_view_clear(&up->view);
+    if (!up->view.live && !up->remote.quiet)
+        tell_rest(up, response);
     if (!up->remote.quiet || up->failed)
         print_start_results(up->remote.style, response->results.items, response->results.count,
                             up->remote.quiet || !up->view.live);
