@@ -22,8 +22,8 @@ count() {
     passed=$((passed + good)) failed=$((failed + bad))
 }
 
-for service in logs topology; do
+for service in discovery logs topology; do
     count "$service" node "tests/services/$service.mjs" build/muster "$work/set.binpb" "$grpcurl"
 done
-count 'broker and health' python3 tests/services/discovery.py build/muster "$grpcurl"
+count 'discovery under faults' python3 tests/services/discovery.py build/muster "$grpcurl"
 echo "$passed passed, $failed failed"
