@@ -33,7 +33,7 @@ LINE = "2026-11-21T06:49:08.123Z INFO request served in 12 ms"
 SUPERVISOR = "supervisor==4.3.0"
 PM2 = "pm2@7.0.1"
 MARK = "86421"  # how long the services sleep: what they are known by
-PRINT = ["/bin/sh", "-c", f"yes '{LINE}' | head -n {LINES}; exec sleep {MARK}"]
+PRINT = f"until test -e GO; do sleep 0.01; done; yes '{LINE}' | head -n {LINES}; exec sleep {MARK}"
 LIMIT = 120
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -235,15 +235,19 @@ def measure(peer, manager, idle):
 
 
 def measure_output(manager):
-    manager.configure({"lines": PRINT})
-    begin = time.monotonic()
+    go = manager.folder / "go"
+    go.unlink(missing_ok=True)
+    manager.configure({"lines": ["/bin/sh", "-c", PRINT.replace("GO", str(go))]})
     manager.up()
+    manager.settle()
+    time.sleep(1)
+    go.touch()
+    begin = time.monotonic()
     while not manager.has_taken(LINES * (len(LINE) + 1)):
         if time.monotonic() > begin + LIMIT:
             raise RuntimeError("the output does not come")
         time.sleep(0.001)
     took = time.monotonic() - begin
-    manager.settle()
     manager.down()
     gone()
     return LINES / took

@@ -267,9 +267,10 @@ static void set_up_signals(Keeper *keeper) {
     sigaddset(&ours, SIGTERM);
     sigaddset(&ours, SIGINT);
     sigaddset(&ours, SIGHUP);
-    sigaddset(&ours, SIGPIPE);
-    sigprocmask(SIG_SETMASK, &ours, NULL);
-    sigdelset(&ours, SIGPIPE);
+    sigset_t blocked = ours; /* errors will do */
+    sigaddset(&blocked, SIGPIPE);
+    sigaddset(&blocked, SIGXFSZ);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
     keeper->signals = (Watch){on_signals, signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK)};
     watch_add(keeper, &keeper->signals, EPOLLIN);
 }

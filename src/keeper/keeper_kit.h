@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -244,6 +245,7 @@ static inline int kit_tear_down(void **state) {
     Kit *kit = *state;
     kit_leave(kit, 0);
     world_free(kit->world);
+    umount2(kit->folder, MNT_DETACH); /* where a test has made it a disk of its own */
     nftw(kit->folder, kit_remove_one, 16, FTW_DEPTH | FTW_PHYS);
     free(kit);
     return 0;

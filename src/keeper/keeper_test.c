@@ -1,5 +1,6 @@
 #include "keeper/keeper_kit.h"
 
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -525,6 +526,28 @@ static void test_loses_when_nobody_reads(void **state) {
     follow_done(&follow);
 }
 
+/* A small disk: what is there goes on, what is new is refused, and no longer when there is room. */
+static void test_disk_full(void **state) {
+    Kit *kit = *state;
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", kit->folder, "tmpfs", 0, "size=1m") != 0)
+        skip(); /* not for everybody */
+    Follow follow = {0};
+    followed = &follow;
+    kit_run(kit, PLAIN, "a", "ticking 300");
+    kit_start(kit, PLAIN, "b", "patient");
+    kit_until(kit, has_failed);
+    assert_int_equal(kit->step, PROCESS_STEP_RING);
+    assert_int_equal(kit->error, -ENOSPC);
+    read_all(kit, "a", PROCESS_STDOUT, &follow);
+    assert_counted(buf_span(&follow.text), 300);
+    assert_int_equal(kit_await_exit(kit, "a")->exit.code, 7);
+    follow_done(&follow);
+    kit_release(kit, "a");
+    kit_run(kit, PLAIN, "c", "exit 0");
+    assert_int_equal(kit_await_exit(kit, "c")->exit.code, 0);
+}
+
 /* ---- who is killed ---- */
 
 static void test_runtime_dies(void **state) {
@@ -813,6 +836,7 @@ int main(int argc, char **argv) {
         KIT_TEST(test_ends),
         KIT_TEST(test_leaks_nothing),
         KIT_TEST(test_second_runtime),
+        KIT_TEST(test_disk_full), /* last: it leaves the others' view of the disks */
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);

@@ -20,6 +20,7 @@
 #   servers     muster call and describe, against servers of others and our own
 #   attack      floods, bombs, slow clients, crowds, forgeries leave a server small and serving
 #   orchestrator  real servers and misbehaving programs under the orchestrator; kills of all kinds
+#   kills       the runtime killed 200 times under twenty services, the keeper, both: nothing is lost
 #   connect     the Connect conformance suite: our server and our client
 #   http2       h2spec: HTTP/2 and HPACK, cleartext and TLS
 #   typescript  the TypeScript client against a real runtime, and its guide as it is written
@@ -30,7 +31,7 @@
 need build test
 
 # One file of tools/dev/suites/ each: it prints what it finds and ends with `N passed, N failed`.
-SUITES=(fmt tidy proto unit asan tsan fuzz protobuf check toml roundtrip commands clients services servers attack connect http2 typescript orchestrator dashboard)
+SUITES=(fmt tidy proto unit asan tsan fuzz protobuf check toml roundtrip commands clients services servers attack connect http2 typescript orchestrator kills dashboard)
 
 logs=build-logs
 passed=0 failed=0 summary=()
