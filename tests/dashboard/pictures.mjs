@@ -1,11 +1,17 @@
 // The pictures of docs/images: each page, with the calculator running.
 //
-//     node pictures.mjs MUSTER PROJECT-FOLDER OUTPUT-FOLDER [CHROMIUM]
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { openBrowser, Project, sleep } from './run.mjs'
+//     node pictures.mjs MUSTER OUTPUT-FOLDER [CHROMIUM]
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { openBrowser, sleep } from './run.mjs'
 
-const [, , program, folder, output, chromium] = process.argv
+const [, , program, output, chromium] = process.argv
+const folder = resolve(import.meta.dirname, '../../examples/calculator')
+const data = mkdtempSync(join(tmpdir(), 'muster-pictures-'))
+const muster = (...args) =>
+  execFileSync(resolve(program), [...args, '--data', data], { cwd: folder, encoding: 'utf8' })
 const PICTURES = [
   ['topology-light', '/topology', 'light'],
   ['topology-dark', '/topology?node=calculator-server', 'dark'],
@@ -18,11 +24,10 @@ const PICTURES = [
 ]
 
 mkdirSync(output, { recursive: true })
-const project = new Project(program, folder)
-await project.start()
+muster('up', '-d', '-f', 'muster.yaml', '-f', 'c.yaml', '--listen', '127.0.0.1:0')
 const browser = await openBrowser(chromium)
 try {
-  const link = await project.link()
+  const link = muster('link').trim()
   const base = new URL(link).origin
   const context = await browser.newContext({ viewport: { width: 1280, height: 760 } })
   const page = await context.newPage()
@@ -38,5 +43,5 @@ try {
     }
 } finally {
   await browser.close()
-  project.stop()
+  muster('down')
 }

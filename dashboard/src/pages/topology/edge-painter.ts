@@ -34,6 +34,8 @@ const COLOUR = {
 const PARTICLES = 700
 /** Labels are legible from this zoom on. */
 const LABEL_ZOOM = 0.55
+/** Where on its edge a label stands: before the middle, where edges cross. */
+const LABEL_PLACE = 0.36
 /** How near the pointer has to be, in pixels. */
 const REACH = 8
 
@@ -150,7 +152,7 @@ export class EdgePainter {
   private drawLabel(context: CanvasRenderingContext2D, line: Line): void {
     const words = labelOf(line)
     if (!words) return
-    const middle = pointAt(line.curve, 0.5, spot)
+    const middle = pointAt(line.curve, LABEL_PLACE, spot)
     const width = context.measureText(words).width + 12
     context.globalAlpha = line.faded ? 0.3 : 0.94
     context.fillStyle = this.surface
