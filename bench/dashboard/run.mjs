@@ -92,6 +92,23 @@ async function heap(session) {
   return (await session.send('Runtime.getHeapUsage')).usedSize / 1e6
 }
 
+// Frames a second, and what held the page up for more than 50 ms.
+function countFrames(page, seconds) {
+  return page.evaluate((time) => new Promise((done) => {
+    const long = []
+    new PerformanceObserver((list) => long.push(...list.getEntries().map((entry) => entry.duration)))
+      .observe({ type: 'longtask' })
+    const start = performance.now()
+    let count = 0
+    const tick = (now) => {
+      count++
+      if (now - start < time * 1000) requestAnimationFrame(tick)
+      else done({ frames: count / ((now - start) / 1000), tasks: long })
+    }
+    requestAnimationFrame(tick)
+  }), seconds)
+}
+
 async function watchPage(label, nodes, edges, seconds, withMemory) {
   const synthetic = new Synthetic(nodes, edges)
   await synthetic.start()
@@ -106,19 +123,7 @@ async function watchPage(label, nodes, edges, seconds, withMemory) {
     const session = await page.context().newCDPSession(page)
     const before = withMemory ? await heap(session) : 0
     await sleep(1000) // the collection itself takes a while
-    const { frames, tasks } = await page.evaluate((time) => new Promise((done) => {
-      const long = []
-      new PerformanceObserver((list) => long.push(...list.getEntries().map((entry) => entry.duration)))
-        .observe({ type: 'longtask' })
-      const start = performance.now()
-      let count = 0
-      const tick = (now) => {
-        count++
-        if (now - start < time * 1000) requestAnimationFrame(tick)
-        else done({ frames: count / ((now - start) / 1000), tasks: long })
-      }
-      requestAnimationFrame(tick)
-    }), seconds)
+    const { frames, tasks } = await countFrames(page, seconds)
     note(`${label}: frames`, '1/s', frames)
     note(`${label}: long tasks in ${seconds} s`, '', tasks.length)
     if (tasks.length) note(`${label}: the longest`, 'ms', Math.max(...tasks))
@@ -126,6 +131,41 @@ async function watchPage(label, nodes, edges, seconds, withMemory) {
       note(`${label}: memory at the beginning`, 'MB', before)
       note(`${label}: memory after ${Math.round(seconds / 60)} min`, 'MB', await heap(session))
     }
+  } finally {
+    await browser.close()
+    synthetic.stop()
+  }
+}
+
+// The logs page with as many rows as it keeps, scrolled by the wheel.
+async function scrollLogs() {
+  const rows = 100_000
+  const synthetic = new Synthetic(4, 3)
+  await synthetic.start()
+  const browser = await openBrowser(process.env.CHROMIUM)
+  try {
+    const page = await browser.newPage({ viewport: { width: 1400, height: 860 } })
+    await page.goto(`${synthetic.base}/logs`)
+    for (let sent = 0; sent < rows; sent += 5000) {
+      await synthetic.post('/v1/log-entries', Array.from({ length: 5000 }, (_, at) => ({
+        service_name: synthetic.names[at % 4], level: ['INFO', 'DEBUG', 'WARN', 'ERROR'][at % 4],
+        message: `request ${sent + at} took ${at % 97} ms and answered ${at % 13 ? 200 : 500}`,
+      })))
+      await sleep(100)
+    }
+    await until('all rows on the page', async () =>
+      /100.000/.test(await page.locator('main').textContent()), 60)
+    await page.mouse.move(700, 500)
+    await page.mouse.wheel(0, -600)
+    await sleep(1000)
+    const counting = countFrames(page, 8)
+    for (let at = 0; at < 100; at++) {
+      await page.mouse.wheel(0, at < 50 ? -2500 : 2500)
+      await sleep(60)
+    }
+    const { frames, tasks } = await counting
+    note('logs, 100,000 rows scrolled: frames', '1/s', frames)
+    note('logs, 100,000 rows scrolled: long tasks in 8 s', '', tasks.length)
   } finally {
     await browser.close()
     synthetic.stop()
@@ -168,5 +208,6 @@ async function redTime() {
 
 await watchPage('300 nodes, 1,000 edges', 300, 1000, minutes * 60, true)
 await watchPage('1,000 nodes, 3,000 edges', 1000, 3000, 20, false)
-if (!options.includes("--no-red")) await redTime()
+await scrollLogs()
+await redTime()
 if (asJson) console.log(JSON.stringify({ bench: 'dashboard', results: rows }, null, 2))
