@@ -129,13 +129,17 @@ int64_t log_store_rows_end(const LogStore *store) {
     return segment_stream_end(store->rows) + (int64_t)store->records.len;
 }
 
-/* Rows of the last chunk that have no record yet get one. */
+/* Rows of the last chunk that have no record yet. */
+static size_t unwritten_rows(const LogStore *store) {
+    return store->chunk_count ? store->chunks[store->chunk_count - 1].rows.count - store->written
+                              : 0;
+}
+
+/* They get one. */
 static void write_rows(LogStore *store) {
-    if (!store->chunk_count)
+    if (!unwritten_rows(store))
         return;
     OpenChunk *chunk = &store->chunks[store->chunk_count - 1];
-    if (store->written == chunk->rows.count)
-        return;
     row_write_rows(&store->records, chunk->is.first + store->written,
                    chunk->rows.items + store->written, chunk->rows.count - store->written);
     store->written = (uint32_t)chunk->rows.count;
@@ -288,7 +292,7 @@ int log_store_flush(LogStore *store, Nanos wall) {
 }
 
 size_t log_store_waiting(const LogStore *store) {
-    return store->encoded.len + store->records.len + store->sealed.len;
+    return unwritten_rows(store) + store->encoded.len + store->records.len + store->sealed.len;
 }
 
 int log_store_sync(LogStore *store) {

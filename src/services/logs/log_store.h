@@ -67,7 +67,7 @@ int64_t log_store_add_encoded(LogStore *store, LogSourceName *source, Span encod
  * time. */
 int log_store_flush(LogStore *store, Nanos wall);
 
-/* Bytes that wait for a flush that succeeds. */
+/* Bytes (and rows that are no bytes yet) that wait for a flush that succeeds. */
 size_t log_store_waiting(const LogStore *store);
 
 /* All that was flushed is on the disk. */
