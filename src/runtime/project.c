@@ -31,8 +31,6 @@ static void tell(const ConfigReport *report, Buf *reason) {
             buf_printf(reason, "%d:%d:", problem->line, problem->column);
         buf_printf(reason, " %.*s", SPAN_ARGS(problem->message));
         if (problem->suggestion.len)
-            buf_printf(reason, "; did you mean %.*s?", SPAN_ARGS(problem->suggestion));
-        if (problem->suggestion.len)
             buf_printf(reason, ": %.*s", SPAN_ARGS(problem->suggestion));
     }
 }

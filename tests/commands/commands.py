@@ -203,7 +203,7 @@ def test_no_project():
         assert "muster init" in p.run("up", "-d", code=2).err
         p.write("muster.yaml", "services:\n  web:\n    comand: x\n")
         error = p.run("up", "-d", code=2).err
-        assert re.search(r"muster\.yaml:3:5: .*comand.*command", error), error
+        assert re.search(r"muster\.yaml:3:5: .*comand.*: did you mean `command`\?$", error, re.M), error
         assert "cannot read" in p.run("up", "-f", "none.yaml", code=2).err
 
 
@@ -222,6 +222,7 @@ def test_init():
         p.write("Procfile", "web: python3 -m http.server $PORT\n# no\nworker: sleep 5\n")
         assert "2 services" in p.run("init").out
         p.run("check")
+        assert "port: auto" in (p.folder / "muster.yaml").read_text()  # what reads $PORT gets one
     with project() as p:
         p.write("docker-compose.yml", "services:\n  db:\n    image: postgres\n    ports: ['127.0.0.1:5433:5432']\n"
                                       "  api:\n    build: .\n    command: [node, x.js]\n    depends_on: [db]\n")
@@ -446,6 +447,8 @@ def test_run():
         done = p.run("run", "web", "sh", "-c", "echo $MUSTER_SERVICE; echo wrong >&2; exit 7", code=7)
         assert (done.out, done.err) == ("web\n", "wrong\n")
         assert p.run("run", "-i", "web", "tr", "a-z", "A-Z", stdin="hello").out == "HELLO"
+        assert p.run("run", "web", "--", "echo", "--", "x").out == "-- x\n"
+        assert "no-such-program cannot be started" in p.run("run", "web", "no-such-program", code=3).err
         assert p.run("run", "web", "sh", "-c", "kill -9 $$", code=137)
 
 
@@ -532,16 +535,55 @@ def test_isolated():
         assert any(not folder.exists() for folder in folders)
 
 
+def kill_runtime(p):
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if b"serve" in words and os.fsencode(p.folder / ".muster") in words:
+                os.kill(int(path.parent.name), signal.SIGKILL)
+
+
+def test_up_shows_no_earlier_run():
+    with project("services:\n  web: { command: echo in turn $TURN; sleep 1000 }\n") as p:
+        for turn in "12":
+            p.write(".env", f"TURN={turn}")
+            child = p.start("up", "--listen", "127.0.0.1:0")
+            shown = ""
+            while f"in turn {turn}" not in shown:
+                shown += child.stdout.readline()
+            child.send_signal(signal.SIGTERM)
+            shown += child.stdout.read()
+            assert child.wait(LIMIT) == 130
+            assert shown.count("in turn") == 1, shown
+
+
+def test_up_goes_on_after_the_runtime_was_killed():
+    waits = "echo line 1; until [ -e go ]; do sleep 0.05; done; echo line 2; sleep 1000"
+    with project(f"services:\n  web: {{ command: '{waits}' }}\n") as p:
+        child = p.start("up", "--listen", "127.0.0.1:0")
+        shown = ""
+        while "line 1" not in shown:
+            shown += child.stdout.readline()
+        kill_runtime(p)
+        while p.run("ps", code=None).code:
+            time.sleep(0.05)
+        p.write("go", "")
+        while "line 2" not in shown:
+            line = child.stdout.readline()
+            assert line, shown
+            shown += line
+        assert shown.count("line 1") == 1, shown
+        p.run("down")
+        child.stdout.read()
+        assert child.wait(LIMIT) == 0
+
+
 def test_down_after_the_runtime_was_killed():
     with project(TWO) as p:
         p.up()
         status = p.run("ps", "--json").json()
         pids = [one["instances"][0]["pid"] for one in status["services"]]
-        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-            with contextlib.suppress(OSError):
-                words = path.read_bytes().split(b"\0")
-                if b"serve" in words and os.fsencode(p.folder / ".muster") in words:
-                    os.kill(int(path.parent.name), signal.SIGKILL)
+        kill_runtime(p)
         deadline = time.monotonic() + LIMIT
         while p.run("ps", "--json", code=None).code and time.monotonic() < deadline:
             time.sleep(0.05)

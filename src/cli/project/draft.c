@@ -122,7 +122,11 @@ static void read_procfile(const Place *place) {
             command.len--;
         if (!command.len)
             continue;
-        add(place, span(line.ptr, (size_t)(colon - line.ptr)), command, "Procfile");
+        DraftService *service =
+            add(place, span(line.ptr, (size_t)(colon - line.ptr)), command, "Procfile");
+        if (service && (memmem(command.ptr, command.len, "$PORT", 5) ||
+                        memmem(command.ptr, command.len, "${PORT", 6)))
+            service->port = -1; /* one is assigned, as all do who read such files */
     }
 }
 

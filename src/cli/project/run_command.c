@@ -67,15 +67,23 @@ static int take_option(void *owner, int option, char *value) {
 
 static int run_it(Running *running, char *const *arguments, size_t count) {
     Arena *arena = &running->remote.peer.arena;
+    const char *service = arguments[0];
     Buf input = {.arena = arena};
     int failed = running->input ? read_input(&input) : 0;
     if (failed)
         return failed;
+    /* "SERVICE -- COMMAND", as others have it. */
+    if (strcmp(arguments[1], "--") == 0) {
+        if (count < 3)
+            return cli_usage(&COMMAND_RUN, "missing argument: COMMAND");
+        arguments++;
+        count--;
+    }
     Span *rest = arena_alloc(arena, count * sizeof *rest);
     for (size_t i = 2; i < count; i++)
         rest[i - 2] = span_of(arguments[i]);
     RtRunCommandRequest request = {
-        .service_name = span_of(arguments[0]),
+        .service_name = span_of(service),
         .command = span_of(arguments[1]),
         .input = buf_span(&input),
     };

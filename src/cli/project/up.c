@@ -49,6 +49,8 @@ static const char HELP[] =
 
 #define TICK        (100 * NANOS_PER_MILLI)
 #define PROBE_LIMIT NANOS_PER_SECOND
+#define REPLAY      1000 /* of the latest entries, of a project that ran already */
+#define AGAIN       (200 * NANOS_PER_MILLI)
 
 typedef struct Up {
     Remote remote;
@@ -58,17 +60,20 @@ typedef struct Up {
     char *const *names;
     size_t name_count;
     bool detach, isolated, force;
+    bool joins;        /* it ran already */
     char own_data[64]; /* of --isolated */
 
     World *world;
     ServiceList services;
     StartupView view;
     RemoteCall watching, starting, logs, events;
-    Timer tick;
+    Timer tick, again;
+    int64_t last; /* sequence of the latest log entry that is not to be shown any more */
     Terminal *terminal;
     bool asking;  /* whether to stop or to detach */
     bool started; /* StartAllServices has answered */
     bool failed;  /* one has failed */
+    bool away;    /* the runtime was gone when it was last looked for */
     enum { UP_RUNS, UP_DETACHES, UP_STOPS, UP_IS_GONE } end;
     int result;
 } Up;
@@ -94,9 +99,23 @@ static void print_entry(const Up *up, const RtLogEntry *entry) {
 
 static void on_entry(void *owner, const void *message) {
     Up *up = owner;
+    const RtLogEntry *entry = message;
+    if (entry->sequence > up->last)
+        up->last = entry->sequence;
     if (!up->asking)
-        print_entry(up, message);
+        print_entry(up, entry);
     fflush(stdout);
+}
+
+static void on_earlier_entry(void *owner, const void *message) {
+    ((Up *)owner)->last = ((const RtLogEntry *)message)->sequence;
+}
+
+/* What was printed before the project was started anew is not shown: remembers where that ends. */
+static int pass_over_earlier(Up *up) {
+    RtLogQuery latest = {.order = RT_LOG_ORDER_NEWEST_FIRST, .limit = 1};
+    return remote_ask(&up->remote, &RtLoggerService_service.methods[RtLoggerService_QueryLogs],
+                      &latest, on_earlier_entry, up);
 }
 
 static bool is_telling(int32_t type) {
@@ -124,8 +143,9 @@ static void on_event(void *owner, const void *message) {
 static void follow(Up *up) {
     up->logs = (RemoteCall){.message = on_entry, .owner = up};
     up->events = (RemoteCall){.message = on_event, .owner = up};
-    /* From the beginning where we have started it, else from now on. */
-    RtLogFilter filter = {.replay = 1000, .min_level = RT_LOG_LEVEL_TRACE};
+    RtLogFilter filter = {.after_sequence = up->last,
+                          .replay = up->last ? 0 : REPLAY,
+                          .min_level = RT_LOG_LEVEL_TRACE};
     remote_begin(&up->remote, &up->logs,
                  &RtLoggerService_service.methods[RtLoggerService_SubscribeLogs], &filter);
     remote_begin(&up->remote, &up->events, ORCHESTRATOR_METHOD(WatchEvents),
@@ -136,20 +156,46 @@ static void follow(Up *up) {
 
 static void on_change(void *owner, const void *message) {
     Up *up = owner;
+    up->away = false;
     service_list_update(&up->services, message);
     if (!up->started && !up->view.live && !up->remote.quiet)
         startup_view_tell(&up->view, &up->services, message);
 }
 
+/* A runtime that was killed comes back, by its keeper; without a keeper, somebody has ended it. */
 static void on_watch_closed(void *owner, Status status) {
     Up *up = owner;
     if (up->end != UP_RUNS)
         return;
     startup_view_clear(&up->view);
-    if (up->started && status.code == STATUS_UNAVAILABLE) /* somebody has ended it */
-        finish(up, UP_IS_GONE, up->failed ? EXIT_FAILED : EXIT_DONE);
-    else
+    if (!up->started || status.code != STATUS_UNAVAILABLE) {
         finish(up, UP_IS_GONE, remote_report(&up->remote, status));
+        return;
+    }
+    if (up->away && !up->remote.quiet) /* at the second attempt */
+        fputs("muster: the runtime has gone: waiting until it is back\n", stderr);
+    wheel_arm(world_wheel(up->world), &up->again, world_now(up->world) + AGAIN);
+}
+
+static void watch(Up *up) {
+    up->watching = (RemoteCall){.message = on_change, .closed = on_watch_closed, .owner = up};
+    remote_begin(&up->remote, &up->watching, ORCHESTRATOR_METHOD(WatchServices),
+                 &(RtWatchServicesRequest){0});
+}
+
+static void on_again(Timer *timer) {
+    Up *up = CONTAINER(timer, Up, again);
+    if (!place_is_kept(&up->place)) {
+        finish(up, UP_IS_GONE, up->failed ? EXIT_FAILED : EXIT_DONE);
+    } else if (up->logs.call || up->events.call) { /* they hang on the connection that broke */
+        remote_cancel(&up->logs);
+        remote_cancel(&up->events);
+        wheel_arm(world_wheel(up->world), &up->again, world_now(up->world) + AGAIN);
+    } else {
+        up->away = true;
+        watch(up);
+        follow(up);
+    }
 }
 
 static void on_tick(Timer *timer) {
@@ -207,15 +253,14 @@ static void start(Up *up) {
     up->view = (StartupView){.style = up->remote.style,
                              .live = style_is_live() && !up->remote.quiet,
                              .began = world_now(up->world)};
-    up->watching = (RemoteCall){.message = on_change, .closed = on_watch_closed, .owner = up};
-    remote_begin(&up->remote, &up->watching, ORCHESTRATOR_METHOD(WatchServices),
-                 &(RtWatchServicesRequest){0});
+    watch(up);
     RtStartAllRequest request = {.force = up->force};
     request.service_names.items = names;
     request.service_names.count = (uint32_t)up->name_count;
     up->starting = (RemoteCall){.message = on_started, .closed = on_start_closed, .owner = up};
     remote_begin(&up->remote, &up->starting, ORCHESTRATOR_METHOD(StartAllServices), &request);
     up->tick.fire = on_tick;
+    up->again.fire = on_again;
     if (up->view.live)
         wheel_arm(wheel, &up->tick, world_now(up->world) + TICK);
 }
@@ -318,14 +363,14 @@ static int open_runtime(Up *up) {
     int result = place_open(&up->place, up->files.items, up->files.count, remote->peer.data);
     if (result)
         return result;
-    bool joins = is_running(&up->place);
-    if (!joins)
+    up->joins = is_running(&up->place);
+    if (!up->joins)
         result = place_launch(&up->place, up->listen.items, up->listen.count);
     if (result)
         return result;
     remote->peer.data = up->place.data;
     result = remote_open(remote, &COMMAND_UP);
-    return result || !joins ? result : reload_changed(remote);
+    return result || !up->joins ? result : reload_changed(remote);
 }
 
 static int bring_up(Up *up) {
@@ -334,6 +379,9 @@ static int bring_up(Up *up) {
     if (result)
         return result;
     up->world = remote->peer.world;
+    result = up->detach || up->joins ? 0 : pass_over_earlier(up);
+    if (result)
+        return result;
     start(up);
     if (!up->detach && style_is_live() && isatty(STDIN_FILENO))
         up->terminal = terminal_open(up->world, TERMINAL_KEYS, on_key, up);
@@ -341,6 +389,7 @@ static int bring_up(Up *up) {
     world_on_signal(up->world, SIGTERM, on_interrupt, up);
     world_run(up->world);
     wheel_cancel(world_wheel(up->world), &up->tick);
+    wheel_cancel(world_wheel(up->world), &up->again);
     terminal_close(up->terminal);
     remote_cancel(&up->watching);
     remote_cancel(&up->starting);

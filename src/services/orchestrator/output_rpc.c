@@ -108,7 +108,8 @@ static const RtLogStream SHOWN[] = {RT_LOG_STREAM_STDOUT, RT_LOG_STREAM_STDERR};
 typedef struct Command {
     Orchestrator *orchestrator;
     Helper *helper;
-    Call *call; /* it outlives the command: `closed` abandons that */
+    Call *call;    /* it outlives the command: `closed` abandons that */
+    Blob *program; /* its name */
     RingReader *rings[STREAM_COUNT];
     uint64_t sent[STREAM_COUNT]; /* positions */
     bool blocked;                /* the client is slow */
@@ -130,6 +131,7 @@ static void command_free(Command *command) {
         ring_reader_free(command->rings[i]);
     wheel_cancel(world_wheel(command->orchestrator->world), &command->retry);
     blob_unref(command->input);
+    blob_unref(command->program);
     free(command);
 }
 
@@ -225,8 +227,8 @@ static void on_started(void *owner, const ProcessInfo *info) {
     if (info->state == PROCESS_FAILED) {
         call_set_user(call, NULL);
         call_fail(call, info->error == -ENOENT ? STATUS_NOT_FOUND : STATUS_FAILED_PRECONDITION,
-                  "it cannot be started: %s: %s", process_step_text(info->failed_step),
-                  strerror(-info->error));
+                  "%.*s cannot be started: %s: %s", SPAN_ARGS(blob_span(command->program)),
+                  process_step_text(info->failed_step), strerror(-info->error));
         command->helper = NULL; /* which ends with this */
         command_free(command);
         return;
@@ -339,6 +341,7 @@ void call_run_command(Call *call, const void *message) {
     int error = 0;
     command->orchestrator = service->orchestrator;
     command->call = call;
+    command->program = blob_copy(request->command);
     command->input = blob_copy(request->input);
     command->retry.fire = on_retry;
     command->look.run = on_look;
