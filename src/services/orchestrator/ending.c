@@ -11,6 +11,8 @@
 #define LOOK_LAST  (500 * NANOS_PER_MILLI)
 #define TELL_AFTER (2 * NANOS_PER_SECOND)
 #define TELL_AGAIN (10 * NANOS_PER_SECOND)
+#define ASK_TIMES  3
+#define ASK_AGAIN  (300 * NANOS_PER_MILLI)
 #define MEMBERS    8 /* named, of those who are waited for */
 
 static World *world_of(const Instance *instance) {
@@ -82,8 +84,9 @@ void ending_look(Instance *instance) {
         }
         if (!instance->end_begun)
             instance->end_begun = now;
-        if (!life->deserted) {
-            life->deserted = true;
+        /* More than once: who was just being forked may have missed it. */
+        if (life->asked < ASK_TIMES && now - instance->end_begun >= life->asked * ASK_AGAIN) {
+            life->asked++;
             life_signal(life, instance->killed ? SIGKILL : SIGTERM, PROCESS_TREE);
         }
     }
@@ -100,8 +103,28 @@ void ending_look(Instance *instance) {
     look_again(instance);
 }
 
+static void judge(Instance *instance) {
+    instance->unjudged = false;
+    instance_exited(instance, &instance->life->ending, instance->life->lived);
+}
+
 static void on_look(Timer *timer) {
-    ending_look(CONTAINER(timer, Instance, end_timer));
+    Instance *instance = CONTAINER(timer, Instance, end_timer);
+    if (instance->unjudged)
+        judge(instance);
+    else
+        ending_look(instance);
+}
+
+/* Whether it has left others behind shows a moment later: who is just being forked is not to be seen
+ * in /proc yet. */
+void ending_settle(Instance *instance) {
+    instance->unjudged = true;
+    checker_stop(instance);
+    if (instance->state == RT_SERVICE_STATE_STOPPING)
+        judge(instance);
+    else
+        look_at(instance, world_now(world_of(instance)) + LOOK_FIRST);
 }
 
 /* The configured command in place of the signal; where it cannot be run, the signal after all. */
@@ -138,6 +161,10 @@ void ending_begin(Instance *instance) {
     }
     if (!life->running && !life->exited)
         return; /* it is being started: instance_running comes back here */
+    if (instance->unjudged) {
+        judge(instance);
+        return;
+    }
     if (!instance->end_begun)
         instance->end_begun = world_now(world_of(instance));
     instance_event(instance, RT_SERVICE_EVENT_TYPE_STOPPING, "%.*s",

@@ -330,6 +330,10 @@ static bool has_left_others(const Instance *instance, Buf *how) {
 }
 
 void instance_exited(Instance *instance, const Ending *ending, Nanos lived) {
+    /* What it left behind may live for a moment more, and means nothing. */
+    checker_stop(instance);
+    wheel_cancel(wheel_of(instance), &instance->limit_timer);
+    wheel_cancel(wheel_of(instance), &instance->watchdog_timer);
     instance->has_ending = true;
     instance->ending = *ending;
     instance->stopped_wall = wall_of(instance);

@@ -69,12 +69,12 @@ struct Life {
     uint32_t replica;
     uint64_t run_hash; /* of the configuration that it was started with */
     ProcessIdentity identity;
-    bool spawned;  /* the host knows it */
-    bool running;  /* its process was started */
-    bool exited;   /* its process has ended; descendants may live */
-    bool deserted; /* … and have been told to end */
-    bool adopted;  /* not started by this keeper */
-    bool foreign;  /* not known to the keeper: found on its port */
+    bool spawned;   /* the host knows it */
+    bool running;   /* its process was started */
+    bool exited;    /* its process has ended; descendants may live */
+    bool adopted;   /* not started by this keeper */
+    bool foreign;   /* not known to the keeper: found on its port */
+    uint32_t asked; /* how often these have been asked to end */
     Ending ending;
     Nanos lived;
     NamedPorts ports;
@@ -140,6 +140,7 @@ struct Instance {
     bool renew_counts;      /* … which counts as a failure */
     bool forced;            /* it is killed, without further ado */
     bool killed;            /* it was sent SIGKILL */
+    bool unjudged;          /* its process has ended, just now */
     bool ended_well, again; /* its process has ended: how, and whether it is tried again */
     bool telling;           /* its last words are on their way */
     Nanos end_begun;        /* world_now when it was told to end; 0: it was not */
@@ -299,6 +300,8 @@ void ending_init(Instance *instance);
 void ending_begin(Instance *instance);
 void ending_force(Instance *instance);
 void ending_look(Instance *instance);
+/* Its process has ended: instance_exited follows. */
+void ending_settle(Instance *instance);
 
 void checker_init(Instance *instance);
 void checker_start(Instance *instance);

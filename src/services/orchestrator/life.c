@@ -231,7 +231,7 @@ void life_ended(Life *life, const ProcessInfo *info) {
         life->lived = how->at > info->started_at ? how->at - info->started_at : 0;
     close_record(life, &life->ending, instance);
     if (instance)
-        instance_exited(instance, &life->ending, life->lived);
+        ending_settle(instance);
     else
         life_leave(life);
 }

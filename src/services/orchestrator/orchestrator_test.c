@@ -221,7 +221,7 @@ static void services_outlive_the_runtime(void **state) {
     kit_end(&kit);
     kit_run(&kit, 30 * SECOND); /* in which job ends */
     kit_begin(&kit);
-    kit_run(&kit, 10 * NANOS_PER_MILLI);
+    kit_run(&kit, 100 * NANOS_PER_MILLI);
     assert_state(&kit, "app", "running");
     assert_int_equal(kit_instance(&kit, "app")->life->identity.pid, pid);
     assert_int_equal(kit_instance(&kit, "job")->ending.code, 4);
