@@ -152,6 +152,14 @@ static void run_stop_command(Instance *instance) {
     arena_done(&arena);
 }
 
+/* What has a terminal is told, too, that nobody is there any more: shells at a prompt heed nothing
+ * else. */
+static void ask_to_end(Life *life, int signal, bool terminal) {
+    life_signal(life, signal, PROCESS_GROUP);
+    if (terminal && signal == SIGTERM)
+        life_signal(life, SIGHUP, PROCESS_GROUP);
+}
+
 void ending_begin(Instance *instance) {
     Life *life = instance->life;
     const ConfigStop *stop = &instance->service->config->stop;
@@ -176,7 +184,7 @@ void ending_begin(Instance *instance) {
     else if (stop->command.argv.count && !life->foreign)
         run_stop_command(instance);
     else
-        life_signal(life, stop->signal, PROCESS_GROUP);
+        ask_to_end(life, stop->signal, instance->service->config->tty);
     if (instance->life)
         look_again(instance);
 }
