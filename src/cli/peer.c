@@ -159,6 +159,14 @@ static int find_runtime(Peer *peer, const char *address) {
     Span known = trim(buf_span(&found)), wanted = span_of(address);
     if (!wanted.len && !peer->data)
         wanted = span_of(getenv("MUSTER_ADDRESS"));
+    if (has_folder && !peer->data && !data_is_ours(folder)) {
+        if (!wanted.len)
+            return cli_fail(EXIT_ABSENT,
+                            "not to be trusted: %s belongs to another user: say where the runtime "
+                            "is with --data DIR or --address",
+                            folder);
+        has_folder = false;
+    }
     if (!wanted.len)
         wanted = known;
     if (!wanted.len)

@@ -46,6 +46,10 @@ int keeper_launch(const char *folder, const KeeperRuntime *runtime, Buf *report)
  * SIGTERM. -ENOENT: there is none. */
 int keeper_end(const char *folder, Nanos grace, Buf *report);
 
+/* Ends in the same way what goes on after its keeper and its runtime were killed. -ENOENT: nothing
+ * was left there, or there is a keeper. */
+int keeper_end_orphans(const char *folder, Nanos grace, Buf *report);
+
 /* ---- for the runtime ---- */
 
 typedef struct KeeperClientOptions {

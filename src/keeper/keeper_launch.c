@@ -339,3 +339,10 @@ int keeper_end(const char *folder, Nanos grace, Buf *report) {
     buf_printf(report, "the keeper does not end: %s", strerror(-error));
     return error;
 }
+
+int keeper_end_orphans(const char *folder, Nanos grace, Buf *report) {
+    if (!launch_has_left(folder) || launch_is_locked(folder))
+        return -ENOENT;
+    int error = launch_waiting(folder, report);
+    return error == -EBUSY ? -ENOENT : error ? error : keeper_end(folder, grace, report);
+}

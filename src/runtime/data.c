@@ -15,14 +15,28 @@ static int path_of(char *out, size_t room, const char *folder, const char *name)
 }
 
 int data_open(const char *folder, Buf *ret_path) {
-    if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+    struct stat about;
+    if ((mkdir(folder, 0700) < 0 && errno != EEXIST) || stat(folder, &about) < 0)
         return -errno;
+    if (!S_ISDIR(about.st_mode))
+        return -ENOTDIR;
+    if (about.st_uid != geteuid())
+        return -EPERM;
     char *path = realpath(folder, NULL);
     if (!path)
         return -errno;
     buf_add(ret_path, span_of(path));
     free(path);
     return 0;
+}
+
+const char *data_open_text(int error) {
+    return error == -EPERM ? "it belongs to another user" : strerror(-error);
+}
+
+bool data_is_ours(const char *folder) {
+    struct stat about;
+    return stat(folder, &about) == 0 && about.st_uid == geteuid();
 }
 
 static int write_all(int fd, Span content) {

@@ -11,8 +11,13 @@
 #define DATA_TOKEN   "token"   /* one that may do everything */
 
 /* Makes the folder (mode 0700) when it is not there; `ret_path` is its absolute path. Negative
- * errno. */
+ * errno; -EPERM: it is somebody else's, who could read and change what it holds. */
 int data_open(const char *folder, Buf *ret_path);
+/* What such an error says of the folder. */
+const char *data_open_text(int error);
+
+/* Whether the folder is there and ours: only then is it believed when it is found, not named. */
+bool data_is_ours(const char *folder);
 
 /* The key that tokens are signed with, made when it is not there. Negative errno. */
 int data_key(const char *folder, World *world, AccessPolicy *policy);

@@ -75,7 +75,7 @@ static int open_data_folder(Runtime *runtime) {
     if (error < 0) {
         buf_printf(runtime->reason,
                    "cannot make the data folder: %s: %s; name another with --data DIR", folder,
-                   strerror(-error));
+                   data_open_text(error));
         arena_done(&arena);
         return error;
     }

@@ -593,6 +593,44 @@ def test_down_after_the_runtime_was_killed():
         assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
 
 
+def lives(pid):
+    """Not so a process that is waited for by whoever got it when its parent was killed."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_down_after_both_were_killed():
+    with project(TWO) as p:
+        p.up()
+        status = p.run("ps", "--json").json()
+        pids = [one["instances"][0]["pid"] for one in status["services"]]
+        keeper = re.search(r"^pid (\d+)$", (p.folder / ".muster/lock").read_text(), re.M)[1]
+        os.kill(int(keeper), signal.SIGSTOP)  # so that it does not start the runtime again
+        kill_runtime(p)
+        os.kill(int(keeper), signal.SIGKILL)
+        p.run("ps", code=3)
+        assert all(lives(pid) for pid in pids)
+        assert "all is stopped" in p.run("down").out
+        assert not any(lives(pid) for pid in pids)
+        p.run("down", code=3)
+
+
+def test_data_of_another_user():
+    if os.geteuid() != 0:
+        return  # nobody else can give a folder away
+    with project(TWO) as p:
+        (p.root / ".muster/address").write_text("http://127.0.0.1:1")
+        os.chown(p.root / ".muster", 65534, 65534)
+        assert "another user" in p.run("ps", code=3).err
+        (p.folder / ".muster").mkdir()
+        os.chown(p.folder / ".muster", 65534, 65534)
+        assert "another user" in p.run("up", "-d", code=1).err
+        p.write("file", "")
+        assert "Not a directory" in p.run("up", "-d", "--data", "file", code=1).err
+
+
 def main():
     wanted = sys.argv[2:]
     passed = failed = 0

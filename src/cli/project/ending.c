@@ -107,6 +107,20 @@ static void show(Ending *ending) {
 
 /* ---- the end ---- */
 
+/* Keeper and runtime were killed: services go on, and nobody is there to stop them in order. */
+static bool end_orphans(const Ending *ending) {
+    const char *folder = ending->remote->peer.folder;
+    Buf report = {0};
+    bool ended = folder && keeper_end_orphans(folder, KEEPER_LIMIT, &report) == 0;
+    if (ended) {
+        data_remove(folder, DATA_ADDRESS);
+        if (!ending->remote->quiet)
+            puts("the runtime was killed: what it had left running is ended");
+    }
+    buf_done(&report);
+    return ended;
+}
+
 static void on_left(void *owner, Status status) {
     Ending *ending = owner;
     ending->over = true;
@@ -114,7 +128,8 @@ static void on_left(void *owner, Status status) {
     /* Where the connection broke before the answer, the runtime has gone all the same. */
     if (status.code != STATUS_OK && status.code != STATUS_UNAVAILABLE)
         ending->result = remote_report(ending->remote, status);
-    else if (status.code == STATUS_UNAVAILABLE && !ending->services.complete)
+    else if (status.code == STATUS_UNAVAILABLE && !ending->services.complete &&
+             !end_orphans(ending))
         ending->result = remote_report(ending->remote, status);
     world_stop(ending->remote->peer.world);
 }

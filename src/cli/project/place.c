@@ -56,7 +56,7 @@ int place_open(Place *place, char *const *files, size_t count, const char *data)
     if (error < 0)
         failed = cli_fail(EXIT_FAILED,
                           "cannot make the data folder: %s: %s; name another with --data DIR",
-                          wanted, strerror(-error));
+                          wanted, data_open_text(error));
     else
         place->data = (char *)buf_cstr(&folder);
     arena_done(&arena);
