@@ -1,16 +1,18 @@
 /* muster top: services and who calls whom, live. */
+#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/graph_view.h"
 #include "cli/remote.h"
+#include "cli/terminal.h"
 
 static const char HELP[] =
     "Usage: muster top [options]\n"
     "\n"
     "Shows the services of the running runtime, how they are, and who calls whom how often, live;\n"
-    "Ctrl-C ends it. Without a terminal it prints what there is now, once.\n"
+    "q or Ctrl-C ends it. Without a terminal it prints what there is now, once.\n"
     "\n"
     "  --once                 print what there is now, and end\n"
     "  --interval TIME        figures are at most so old (default 1s)\n" REMOTE_JSON_HELP
@@ -85,6 +87,12 @@ static void open_screen(Top *top) {
     top->opened = true;
 }
 
+static void on_key(void *owner, Span keys) {
+    (void)owner;
+    if (keys.len && keys.ptr[0] == 'q')
+        raise(SIGINT); /* which ends it, whatever is under way */
+}
+
 static void close_screen(Top *top) {
     if (top->opened)
         fputs("\033[?25h\033[?1049l", stdout);
@@ -127,6 +135,9 @@ static int follow(Top *top) {
         .min_interval_ms = (int32_t)(top->interval / NANOS_PER_MILLI),
     };
     Status status;
+    Terminal *terminal = style_is_live() && isatty(STDIN_FILENO)
+                             ? terminal_open(peer->world, TERMINAL_KEYS, on_key, NULL)
+                             : NULL;
     do {
         if (top->away)
             pause_for(peer->world, AGAIN);
@@ -138,6 +149,7 @@ static int follow(Top *top) {
         if (top->opened && !peer->interrupted)
             draw(top);
     } while (top->opened && status.code == STATUS_UNAVAILABLE && !peer->interrupted);
+    terminal_close(terminal);
     close_screen(top);
     return peer->interrupted ? EXIT_DONE : remote_report(&top->remote, status);
 }

@@ -205,6 +205,7 @@ def test_no_project():
         error = p.run("up", "-d", code=2).err
         assert re.search(r"muster\.yaml:3:5: .*comand.*: did you mean `command`\?$", error, re.M), error
         assert "cannot read" in p.run("up", "-f", "none.yaml", code=2).err
+        assert "not an address" in p.run("up", "--listen", "nowhere", code=2).err
 
 
 def test_init():
@@ -381,6 +382,15 @@ def test_changed_files_come_into_force():
         assert p.states() == {"db": "running", "web": "running", "more": "running"}
 
 
+def test_up_of_no_such_service():
+    with project(TWO) as p:
+        assert "there is no service 'wbe'" in p.up("wbe", code=3).err
+        p.run("ps", code=3)  # what was started for it has gone
+        p.up("db")
+        p.run("up", "-d", "wbe", code=3)
+        assert p.states()["db"] == "running"
+
+
 def test_a_failure_is_shown():
     with project(FAILING) as p:
         shown = p.up(code=1).out
@@ -465,6 +475,9 @@ def test_attach():
         child.kill()
         child.wait()
         assert "one" in p.run("attach", "--once", "cat").out
+    with project(TWO) as p:
+        p.up()
+        assert "takes no input" in p.run("attach", "-i", "web", stdin="x", code=1).err
 
 
 def test_attach_to_a_terminal():
@@ -511,6 +524,14 @@ def test_watch_in_a_terminal():
         p.run("stop", "web")
         terminal.expect("web.*stopped").type(b"\x03")
         assert terminal.end() == 130
+
+
+def test_top_in_a_terminal():
+    with project(TWO) as p:
+        p.up()
+        terminal = Terminal(["top"], p.folder).expect("(?s)db.*web")
+        terminal.type(b"q")
+        assert terminal.end() == 0
 
 
 def test_isolated():

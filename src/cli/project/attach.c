@@ -96,6 +96,8 @@ static void on_send_closed(void *owner, Status status) {
     if (status.code != STATUS_OK) {
         cli_fail(EXIT_FAILED, "it cannot be typed into: %.*s", SPAN_ARGS(status.message));
         attach->no_input = true;
+        if (attach->input) /* what it was asked for */
+            finish(attach, EXIT_FAILED);
         return;
     }
     send_typed(attach);

@@ -237,7 +237,9 @@ static void on_start_closed(void *owner, Status status) {
         return;
     if (status.code != STATUS_OK) {
         startup_view_clear(&up->view);
-        finish(up, UP_DETACHES, remote_report(&up->remote, status));
+        /* Refused: then nothing stays that was started for it. */
+        bool stays = up->joins || status.code == STATUS_UNAVAILABLE;
+        finish(up, stays ? UP_DETACHES : UP_STOPS, remote_report(&up->remote, status));
     } else if (up->detach) {
         finish(up, UP_DETACHES, up->failed ? EXIT_FAILED : EXIT_DONE);
     } else {
@@ -460,6 +462,9 @@ static int take_option(void *owner, int option, char *value) {
         up->remote.peer.data = value;
         return 0;
     case OPT_LISTEN:
+        if (!address_parse(span_of(value), &(Address){0}))
+            return cli_usage(&COMMAND_UP,
+                             "not an address: --listen %s: write HOST:PORT or unix:PATH", value);
         *array_push(&up->listen) = value;
         return 0;
     case OPT_ISOLATED:
