@@ -391,6 +391,22 @@ def test_up_of_no_such_service():
         assert p.states()["db"] == "running"
 
 
+def test_several_ups_at_once():
+    with project(TWO) as p:
+        for _ in range(3):
+            children = [p.start("up", "-d", "--listen", "127.0.0.1:0") for _ in range(4)]
+            for child in children:
+                shown = child.stdout.read()
+                assert child.wait(LIMIT) == 0, shown
+            child = p.start("down")
+            while (p.folder / ".muster/address").exists():
+                time.sleep(0.001)
+            p.up()  # while the last keeper goes
+            child.stdout.read()
+            child.wait(LIMIT)
+            p.run("down", code=None)
+
+
 def test_a_failure_is_shown():
     with project(FAILING) as p:
         shown = p.up(code=1).out

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/project/ending.h"
@@ -47,10 +48,12 @@ static const char HELP[] =
     "Exit status: 0 all services came up, 1 one has failed, 2 wrong configuration, 130 "
     "interrupted.\n";
 
-#define TICK        (100 * NANOS_PER_MILLI)
-#define PROBE_LIMIT NANOS_PER_SECOND
-#define REPLAY      1000 /* of the latest entries, of a project that ran already */
-#define AGAIN       (200 * NANOS_PER_MILLI)
+#define TICK         (100 * NANOS_PER_MILLI)
+#define KEEPER_LIMIT (10 * NANOS_PER_SECOND)
+#define KEEPER_PAUSE (2 * NANOS_PER_MILLI)
+#define PROBE_LIMIT  NANOS_PER_SECOND
+#define REPLAY       1000 /* of the latest entries, of a project that ran already */
+#define AGAIN        (200 * NANOS_PER_MILLI)
 
 typedef struct Up {
     Remote remote;
@@ -340,14 +343,22 @@ static void make_isolated(Up *up) {
     }
 }
 
-/* A keeper means that there is a runtime, or soon one again; without it, one may still answer. */
-static bool is_running(const Place *place) {
-    if (place_is_kept(place))
-        return true;
+static bool has_address(const Place *place) {
     Buf address = {0};
-    bool told = data_read(place->data, DATA_ADDRESS, &address) == 0;
+    bool has = data_read(place->data, DATA_ADDRESS, &address) == 0;
     buf_done(&address);
-    if (!told)
+    return has;
+}
+
+/* A keeper means that there is a runtime, or soon one again; without an address it is about to have
+ * its first, or to go with its last. Without a keeper a runtime may still answer. */
+static bool is_running(const Place *place) {
+    for (Nanos waited = 0; place_is_kept(place); waited += KEEPER_PAUSE) {
+        if (has_address(place) || waited >= KEEPER_LIMIT)
+            return true;
+        nanosleep(&(struct timespec){.tv_nsec = KEEPER_PAUSE}, NULL);
+    }
+    if (!has_address(place))
         return false;
     Remote probe = {.peer = {.data = place->data, .timeout = PROBE_LIMIT}};
     bool answers = remote_open(&probe, &COMMAND_UP) == 0 &&
