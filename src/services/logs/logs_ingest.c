@@ -50,6 +50,8 @@ static void take_kept(LogIngest *ingest) {
         pack_text(&ingest->pending, *encoded);
         rpc_message_free(ingest->kept.items[taken]);
     }
+    if (!taken)
+        return;
     ingest->kept.count -= taken;
     memmove(ingest->kept.items, ingest->kept.items + taken,
             ingest->kept.count * sizeof *ingest->kept.items);
