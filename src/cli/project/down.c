@@ -49,6 +49,8 @@ static int run(int argc, char **argv) {
     int result = options_read(&set, argc, argv);
     if (result)
         return result == OPTIONS_HELPED ? EXIT_DONE : result;
+    if (ending_of_keeper(&down.remote, down.timeout, &result))
+        return result;
     result = remote_open(&down.remote, &COMMAND_DOWN);
     if (!result)
         result = ending_run(&down.remote, down.force, down.timeout);

@@ -153,13 +153,7 @@ static pid_t runtime_pid(const char *folder) {
     return folder && keeper_status(folder, &status) == 0 ? (pid_t)status.runtime_pid : 0;
 }
 
-/* A runtime that died and does not come up again cannot end anything: its keeper can. */
-static bool end_without_runtime(const Remote *remote, Nanos grace, int *ret_result) {
-    KeeperStatus status;
-    const char *folder = remote->peer.folder;
-    if (!folder || keeper_status(folder, &status) != 0 || status.runtime_ready ||
-        status.runtime_exit == -1)
-        return false;
+static bool end_by_keeper(const Remote *remote, const char *folder, Nanos grace, int *ret_result) {
     Buf report = {0};
     int error = keeper_end(folder, grace ? grace : KEEPER_LIMIT, &report);
     *ret_result = error < 0 && error != -ENOENT
@@ -170,6 +164,27 @@ static bool end_without_runtime(const Remote *remote, Nanos grace, int *ret_resu
         puts("all is stopped; the runtime was not there to do it");
     buf_done(&report);
     return true;
+}
+
+/* A runtime that died and does not come up again cannot end anything: its keeper can. */
+static bool end_without_runtime(const Remote *remote, Nanos grace, int *ret_result) {
+    KeeperStatus status;
+    const char *folder = remote->peer.folder;
+    if (!folder || keeper_status(folder, &status) != 0 || status.runtime_ready ||
+        status.runtime_exit == -1)
+        return false;
+    return end_by_keeper(remote, folder, grace, ret_result);
+}
+
+bool ending_of_keeper(const Remote *remote, Nanos grace, int *ret_result) {
+    KeeperStatus status;
+    Buf address = {0};
+    const char *folder = remote->peer.data ? remote->peer.data : DATA_FOLDER;
+    bool told = remote->address || data_read(folder, DATA_ADDRESS, &address) == 0;
+    buf_done(&address);
+    if (told || keeper_status(folder, &status) != 0 || status.runtime_pid)
+        return false;
+    return end_by_keeper(remote, folder, grace, ret_result);
 }
 
 int ending_run(Remote *remote, bool forced, Nanos timeout) {

@@ -49,7 +49,7 @@ static const char HELP[] =
     "interrupted.\n";
 
 #define TICK         (100 * NANOS_PER_MILLI)
-#define KEEPER_LIMIT (10 * NANOS_PER_SECOND)
+#define KEEPER_LIMIT (3 * NANOS_PER_SECOND)
 #define KEEPER_PAUSE (2 * NANOS_PER_MILLI)
 #define PROBE_LIMIT  NANOS_PER_SECOND
 #define REPLAY       1000 /* of the latest entries, of a project that ran already */
@@ -354,8 +354,10 @@ static bool has_address(const Place *place) {
  * its first, or to go with its last. Without a keeper a runtime may still answer. */
 static bool is_running(const Place *place) {
     for (Nanos waited = 0; place_is_kept(place); waited += KEEPER_PAUSE) {
-        if (has_address(place) || waited >= KEEPER_LIMIT)
+        if (has_address(place))
             return true;
+        if (waited >= KEEPER_LIMIT)
+            return false; /* it gets a runtime again */
         nanosleep(&(struct timespec){.tv_nsec = KEEPER_PAUSE}, NULL);
     }
     if (!has_address(place))
