@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ static void runtime_start(Runtime *runtime, const char *listen) {
     assert_int_equal(pipe(pipes), 0);
     runtime->pid = fork();
     if (runtime->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
         dup2(pipes[1], STDOUT_FILENO);
         dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
         if (chdir(runtime->folder) == 0)
@@ -295,6 +297,7 @@ static void ids_are_threads_own(void **state) {
 static pid_t run_service(const Runtime *runtime, const char *path) {
     pid_t child = fork();
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         setenv("MUSTER_ADDRESS", runtime->address, 1);
         setenv("MUSTER_TOKEN", runtime->target.token ? runtime->target.token : "", 1);
         dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);

@@ -120,7 +120,7 @@ static void read_procfile(const Place *place) {
             command = span_skip(command, 1);
         while (command.len && isspace((unsigned char)command.ptr[command.len - 1]))
             command.len--;
-        if (!command.len)
+        if (!command.len || !command.ptr) /* the second for compilers that look far */
             continue;
         DraftService *service =
             add(place, span(line.ptr, (size_t)(colon - line.ptr)), command, "Procfile");
