@@ -31,7 +31,8 @@ page_need() {
     page_node
     if ! cmp -s dashboard/package-lock.json "$installed"; then
         say "installing dashboard/node_modules"
-        npm install --prefix dashboard --no-save --no-progress --loglevel=error ||
+        # By that Node: npm leaves out, without a word, what the Node that runs it is too old for.
+        PATH=$page_node_bin:$PATH npm install --prefix dashboard --no-save --no-progress --loglevel=error ||
             die "npm could not install dashboard/package-lock.json: look at the network, or npm config get registry"
         cp dashboard/package-lock.json "$installed"
     fi
