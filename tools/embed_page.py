@@ -40,7 +40,7 @@ def main(folder, source, blob, depfile):
             packed = gzip.compress(content, 9, mtime=0)
             kind = TYPES.get(os.path.splitext(name)[1]) or mimetypes.guess_type(name)[0]
             rows.append(
-                '    {.path = "%s", .type = "%s", .etag = "\\"%s\\"", .gzip = {page_blob + %d, %d}, .immutable = %s},'
+                '    {.path = "%s", .type = "%s", .etag = "\\"%s\\"", .policy = PAGE_POLICY, .gzip = {page_blob + %d, %d}, .immutable = %s},'
                 % (
                     name,
                     kind or "application/octet-stream",

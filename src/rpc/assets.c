@@ -6,13 +6,6 @@
 /* Bytes that a compressed file may unpack to. */
 #define PLAIN_MAX (16u << 20)
 
-/* What the page may load and run: its own files and nothing else. Styles may stand in the document,
- * since the terminal of the page writes its own. */
-#define POLICY                                                                                     \
-    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; " \
-    "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; base-uri 'none'; "           \
-    "form-action 'none'; frame-ancestors 'none'"
-
 static const Span RESERVED[] = {
     {"/api", 4},     {"/v1", 3},   {"/dependencies", 13}, {"/heartbeat-dashboard", 20},
     {"/metrics", 8}, {"/docs", 5},
@@ -112,7 +105,8 @@ bool assets_serve(RpcServer *server, HttpExchange *exchange) {
                 asset->immutable ? SPAN("public, max-age=31536000, immutable") : SPAN("no-cache"));
     headers_add(&list, SPAN("vary"), SPAN("accept-encoding"));
     headers_add(&list, SPAN("x-content-type-options"), SPAN("nosniff"));
-    headers_add(&list, SPAN("content-security-policy"), SPAN(POLICY));
+    if (asset->policy)
+        headers_add(&list, SPAN("content-security-policy"), span_of(asset->policy));
     headers_add(&list, SPAN("referrer-policy"), SPAN("no-referrer"));
     if (!known)
         headers_add(&list, SPAN("content-length"), span(length, format_u64(length, content.len)));

@@ -7,6 +7,7 @@ static const RpcAsset ASSETS[] = {
      .type = "text/html",
      .etag = "\"one\"",
      .plain = SPAN("<html>"),
+     .policy = "default-src 'self'",
      .gzip = SPAN("GZIP"),
      .br = SPAN("BR")},
     {.path = "/a.js",
@@ -58,6 +59,7 @@ static void test_found(void **state) {
     expect(text, "etag: \"one\"\r\n");
     expect(text, "cache-control: no-cache\r\n");
     expect(text, "vary: accept-encoding\r\n");
+    expect(text, "content-security-policy: default-src 'self'\r\n");
     expect(text, "content-length: 6\r\n");
     expect(text, "x-content-type-options: nosniff\r\n");
     assert_true(has_body(text, "<html>"));

@@ -75,8 +75,9 @@ typedef struct RpcAsset {
     const char *type; /* "text/html; charset=utf-8" */
     const char *etag; /* with quotes */
     Span plain;
-    Span gzip, br;  /* empty = not there; without `plain`, gzip is unpacked for who needs it */
-    bool immutable; /* the name changes with the content: cached for a year */
+    Span gzip, br;      /* empty = not there; without `plain`, gzip is unpacked for who needs it */
+    const char *policy; /* content-security-policy; NULL = none */
+    bool immutable;     /* the name changes with the content: cached for a year */
 } RpcAsset;
 
 /* GET and HEAD for these paths; paths that are neither an asset nor reserved get `fallback` (the

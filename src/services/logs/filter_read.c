@@ -162,8 +162,10 @@ static bool read_time(Span text, Nanos now, Nanos *ret) {
                 *ret = now - (Nanos)count * UNITS[i].nanos;
                 return true;
             }
-        if (digits == text.len && digits >= 9 && digits <= 13) {
-            *ret = (Nanos)count * (digits > 11 ? NANOS_PER_MILLI : NANOS_PER_SECOND);
+        Nanos unit = digits > 11 ? NANOS_PER_MILLI : NANOS_PER_SECOND;
+        if (digits == text.len && digits >= 9 && digits <= 13 &&
+            count <= (uint64_t)(INT64_MAX / unit)) {
+            *ret = (Nanos)count * unit;
             return true;
         }
     }

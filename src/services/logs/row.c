@@ -142,7 +142,8 @@ bool row_decode(Span bytes, uint32_t count, Rows *out) {
 
 void row_write_filler(Buf *out, Span begun) {
     char head[HEAD] = {0};
-    memcpy(head, begun.ptr, begun.len < HEAD ? begun.len : HEAD);
+    if (begun.len)
+        memcpy(head, begun.ptr, begun.len < HEAD ? begun.len : HEAD);
     size_t size = begun.len >= HEAD ? HEAD + get32(head + 4) : HEAD;
     size_t lack = size > begun.len ? size - begun.len : 0;
     memset(buf_reserve(out, lack + 1), 0, lack);
