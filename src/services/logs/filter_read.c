@@ -162,10 +162,10 @@ static bool read_time(Span text, Nanos now, Nanos *ret) {
                 *ret = now - (Nanos)count * UNITS[i].nanos;
                 return true;
             }
-        Nanos unit = digits > 11 ? NANOS_PER_MILLI : NANOS_PER_SECOND;
+        Nanos scale = digits > 11 ? NANOS_PER_MILLI : NANOS_PER_SECOND;
         if (digits == text.len && digits >= 9 && digits <= 13 &&
-            count <= (uint64_t)(INT64_MAX / unit)) {
-            *ret = (Nanos)count * unit;
+            count <= (uint64_t)(INT64_MAX / scale)) {
+            *ret = (Nanos)count * scale;
             return true;
         }
     }
