@@ -420,6 +420,17 @@ def test_a_failure_is_shown():
         assert "no such service" in p.run("wait", "wbe", code=3).err
 
 
+def test_up_does_not_wait_for_ever():
+    """For something that Muster does not start itself, and that nobody else has started."""
+    with project("services:\n  db: { external: true, health_check: { type: tcp, port: 1, start_limit: 300ms } }\n"
+                 "  web: { command: sleep 1000, depends_on: [db] }\n") as p:
+        for _ in range(2):
+            shown = p.up(code=1).out
+            assert "db unhealthy" in shown and "does not answer" in shown, shown
+            assert "web waiting" in shown and "waits still, for db" in shown, shown
+        assert "db was not started again" in p.run("restart", "db", code=None).err
+
+
 def test_down_tells_who_is_waited_for():
     text = "services:\n  stubborn:\n    command: [sh, -c, \"trap '' TERM; echo here; while true; do sleep 0.1; done\"]\n" \
            "    stop: { timeout: 3s }\n"

@@ -84,18 +84,22 @@ static bool is_stopped(const ActionMember *member) {
     return true;
 }
 
-/* A scheduled service is started when its schedule is armed. */
+/* A scheduled service is started when its schedule is armed. What waits for something unhealthy
+ * goes on to wait, but nobody waits for that. */
 static bool is_started(const ActionMember *member) {
     const Service *service = member->service;
     if (!service || service->removed || is_builtin(service) ||
         service->config->kind == RT_SERVICE_KIND_SCHEDULED)
         return true;
+    bool stuck = service->orchestrator->plan.nodes.items[service->index].stuck;
     for (size_t i = 0; i < service->instances.count; i++) {
         const Instance *instance = service->instances.items[i];
         bool task = service->config->kind == RT_SERVICE_KIND_TASK;
         if (instance->surplus)
             return false; /* one too many, that is on its way out */
         if (!is_member(member, instance))
+            continue;
+        if (stuck && instance_waits(instance->state))
             continue;
         if (instance_is_due(instance) || !instance_is_settled(instance->state) ||
             (task && !instance_is_over(instance->state)))
@@ -116,6 +120,22 @@ static const Instance *worst_of(const ActionMember *member) {
             worst = instance;
     }
     return worst;
+}
+
+static Span why_not(Action *action, const Instance *instance) {
+    Buf text = {.arena = &action->arena};
+    switch (instance->state) {
+    case RT_SERVICE_STATE_SKIPPED:
+        return arena_copy(&action->arena, buf_span(&instance->reason));
+    case RT_SERVICE_STATE_STOPPED:
+        return SPAN("it was stopped meanwhile");
+    case RT_SERVICE_STATE_WAITING:
+        buf_add_literal(&text, "it waits still, for ");
+        instance_waits_for(instance, &text);
+        return buf_span(&text);
+    default:
+        return arena_copy(&action->arena, buf_span(&instance->error));
+    }
 }
 
 static void note_result(Action *action, ActionMember *member) {
@@ -139,10 +159,7 @@ static void note_result(Action *action, ActionMember *member) {
     result->attempts = member->already ? 0 : (int32_t)worst->attempts;
     if (result->success)
         return;
-    Span why = worst->state == RT_SERVICE_STATE_SKIPPED   ? buf_span(&worst->reason)
-               : worst->state == RT_SERVICE_STATE_STOPPED ? SPAN("it was stopped meanwhile")
-                                                          : buf_span(&worst->error);
-    result->error = arena_copy(&action->arena, why);
+    result->error = why_not(action, worst);
     for (size_t i = 0; i < service->last_output.count; i++)
         *(Span *)schema_append(&result->last_output, &action->arena) =
             arena_copy(&action->arena, span_of(service->last_output.items[i]));

@@ -104,7 +104,8 @@ static const struct {
     [PENDING] = {"pending", RT_HEALTH_STATE_STARTING, 9, false, false, false, false},
     [STOPPING] = {"stopping", RT_HEALTH_STATE_HEALTH_UNKNOWN, 10, true, false, false, false},
     [BACKING_OFF] = {"backing off", RT_HEALTH_STATE_UNHEALTHY, 11, false, false, false, false},
-    [UNHEALTHY] = {"unhealthy", RT_HEALTH_STATE_UNHEALTHY, 12, true, false, false, false},
+    /* What Muster restarts for that is on its way out already. */
+    [UNHEALTHY] = {"unhealthy", RT_HEALTH_STATE_UNHEALTHY, 12, true, false, true, false},
     [FAILED] = {"failed", RT_HEALTH_STATE_UNHEALTHY, 13, false, false, true, true},
 };
 
@@ -127,6 +128,10 @@ bool instance_is_good(RtServiceState state) {
 
 bool instance_is_settled(RtServiceState state) {
     return ABOUT[state].settled;
+}
+
+bool instance_waits(RtServiceState state) {
+    return state == PENDING || state == WAITING;
 }
 
 bool instance_is_over(RtServiceState state) {

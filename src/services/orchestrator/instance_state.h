@@ -51,6 +51,8 @@ bool instance_is_up(RtServiceState state);
 bool instance_is_good(RtServiceState state);
 /* Being started has come to its end, good or bad. */
 bool instance_is_settled(RtServiceState state);
+/* It is to start as soon as nothing stands in its way any more. */
+bool instance_waits(RtServiceState state);
 /* It has no process, and none is on its way. */
 bool instance_is_over(RtServiceState state);
 

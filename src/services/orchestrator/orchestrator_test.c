@@ -96,6 +96,33 @@ static void what_needs_a_failure_is_skipped(void **state) {
     kit_done(&kit);
 }
 
+static void nobody_waits_for_what_does_not_answer(void **state) {
+    Kit kit;
+    begin(&kit, "services:\n"
+                "  db: {external: true, health_check: {type: tcp, port: 5433, start_limit: 5s}}\n"
+                "  app: {command: [server], depends_on: [db], start_order: 1}\n"
+                "  page: {command: [server], depends_on: [app], start_order: 2}\n"
+                "  other: {command: [server], start_order: 3}\n");
+    kit_ask(&kit, ACTION_START, NULL);
+    kit_run(&kit, 4 * SECOND);
+    assert_false(kit.done);
+    assert_state(&kit, "db", "starting");
+    kit_run(&kit, 2 * SECOND);
+    assert_true(kit.done && !kit.good);
+    assert_state(&kit, "db", "unhealthy");
+    assert_state(&kit, "app", "waiting"); /* db may come up yet */
+    assert_state(&kit, "page", "waiting");
+    assert_state(&kit, "other", "running");
+    Span failed = buf_span(&kit.failed);
+    assert_true(span_starts(failed, SPAN("db: does not answer: ")));
+    assert_non_null(memmem(failed.ptr, failed.len, "app: it waits still, for db\n", 28));
+    assert_non_null(memmem(failed.ptr, failed.len, "page: it waits still, for app\n", 30));
+    kit_ask(&kit, ACTION_START, NULL);
+    kit_run(&kit, SECOND);
+    assert_true(kit.done && !kit.good);
+    kit_done(&kit);
+}
+
 /* ---- crashing ---- */
 
 static void three_attempts_and_no_more(void **state) {
@@ -266,6 +293,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dependencies_start_first),
         cmocka_unit_test(what_needs_a_failure_is_skipped),
+        cmocka_unit_test(nobody_waits_for_what_does_not_answer),
         cmocka_unit_test(three_attempts_and_no_more),
         cmocka_unit_test(what_was_stable_is_restarted_for_ever),
         cmocka_unit_test(tasks_complete),

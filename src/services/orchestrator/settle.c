@@ -22,7 +22,7 @@ static void refresh(Service *service) {
     bool builtin = service->config->kind == RT_SERVICE_KIND_BUILTIN;
     node->started = node->healthy = node->completed = node->settled = true;
     node->hopeless = !builtin;
-    node->present = node->leaving = false;
+    node->present = node->leaving = node->ails = node->waits = false;
     size_t counted = 0;
     for (size_t i = 0; i < service->instances.count; i++) {
         const Instance *instance = service->instances.items[i];
@@ -38,6 +38,8 @@ static void refresh(Service *service) {
         node->healthy &= instance_is_good(instance->state);
         node->completed &= done;
         node->settled &= is_settled(service, instance);
+        node->ails |= instance->state == RT_SERVICE_STATE_UNHEALTHY;
+        node->waits |= instance->wanted && instance_waits(instance->state);
         bool coming =
             instance->wanted && (instance_is_due(instance) || !instance_is_over(instance->state));
         node->hopeless &= !runs && !done && !coming;
@@ -96,8 +98,7 @@ static void settle_starts(Orchestrator *orchestrator) {
             Instance *instance = service->instances.items[i];
             if (instance->wanted && instance->state == RT_SERVICE_STATE_STOPPED)
                 instance_happens(instance, INSTANCE_WANTED);
-            if (instance->wanted && (instance->state == RT_SERVICE_STATE_PENDING ||
-                                     instance->state == RT_SERVICE_STATE_WAITING))
+            if (instance->wanted && instance_waits(instance->state))
                 weigh(instance, barrier);
         }
     }
@@ -144,9 +145,10 @@ static void settle(Task *task) {
         return; /* how things stood before the runtime restarted; else that would be overwritten */
     for (size_t s = 0; s < orchestrator->services.count; s++)
         refresh(orchestrator->services.items[s]);
+    plan_find_stuck(&orchestrator->plan);
     for (size_t s = 0; s < orchestrator->services.count; s++) {
         PlanNode *node = &orchestrator->plan.nodes.items[s];
-        node->joined &= !node->settled;
+        node->joined &= !node->settled && !node->stuck;
     }
     settle_stops(orchestrator);
     settle_starts(orchestrator);

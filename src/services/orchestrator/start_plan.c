@@ -57,6 +57,30 @@ void plan_add_dependants(const Plan *plan, bool soft, bool *selected) {
     }
 }
 
+static bool is_stuck(const Plan *plan, const PlanNode *node) {
+    for (size_t e = 0; node->waits && e < node->edges.count; e++) {
+        const PlanEdge *edge = &node->edges.items[e];
+        const PlanNode *target = &plan->nodes.items[edge->to];
+        if (is_wanted_edge(edge, false) && !plan_edge_satisfied(plan, edge) &&
+            (target->ails || target->stuck))
+            return true;
+    }
+    return false;
+}
+
+void plan_find_stuck(Plan *plan) {
+    for (size_t i = 0; i < plan->nodes.count; i++)
+        plan->nodes.items[i].stuck = false;
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t i = 0; i < plan->nodes.count; i++) {
+            PlanNode *node = &plan->nodes.items[i];
+            if (!node->stuck && is_stuck(plan, node))
+                node->stuck = more = true;
+        }
+    }
+}
+
 int32_t plan_start_barrier(const Plan *plan) {
     int32_t lowest = INT32_MAX;
     for (size_t i = 0; i < plan->nodes.count; i++) {

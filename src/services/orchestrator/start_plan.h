@@ -30,6 +30,9 @@ typedef struct PlanNode {
     bool completed; /* it ended well */
     bool settled;   /* being started has come to its end, good or bad */
     bool hopeless;  /* it does not run, and nobody is about to start it */
+    bool ails;      /* it runs, is unhealthy, and nobody does anything about that */
+    bool waits;     /* part of it waits for its turn */
+    bool stuck;     /* … for something that ails, or is stuck itself: plan_find_stuck */
     bool present;   /* it has a process */
     bool leaving;   /* it is to stop */
 } PlanNode;
@@ -47,6 +50,10 @@ bool plan_edge_satisfied(const Plan *plan, const PlanEdge *edge);
 void plan_add_dependencies(const Plan *plan, bool *selected);
 /* Adds all that depend on the selected ones, hard or, where `soft`, also soft. */
 void plan_add_dependants(const Plan *plan, bool soft, bool *selected);
+
+/* Sets `stuck` of each node. Such a node starts as soon as what it needs recovers, but nobody can
+ * tell whether that ever happens. */
+void plan_find_stuck(Plan *plan);
 
 /* The lowest order of which something that takes part in a common start is not done; INT32_MAX
  * when there is none. */

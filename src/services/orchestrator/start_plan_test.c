@@ -47,6 +47,27 @@ static void waits_for_each_condition(void **state) {
     plan_done(&plan);
 }
 
+static void who_waits_for_what_ails_is_stuck(void **state) {
+    Plan plan = {0};
+    uint32_t db = add(&plan, 0), app = add(&plan, 0), page = add(&plan, 0), soft = add(&plan, 0),
+             loose = add(&plan, 0);
+    PlanEdge *edge = needs_hard(&plan, app, db);
+    needs_hard(&plan, page, app);
+    needs(&plan, soft, db, RT_DEPENDENCY_KIND_SOFT, RT_DEPENDENCY_CONDITION_HEALTHY);
+    for (uint32_t i = app; i <= loose; i++)
+        plan.nodes.items[i].waits = true;
+    plan_find_stuck(&plan);
+    assert_false(plan.nodes.items[app].stuck);
+    plan.nodes.items[db].ails = plan.nodes.items[db].started = true;
+    plan_find_stuck(&plan);
+    assert_true(plan.nodes.items[app].stuck && plan.nodes.items[page].stuck);
+    assert_false(plan.nodes.items[soft].stuck || plan.nodes.items[loose].stuck);
+    edge->condition = RT_DEPENDENCY_CONDITION_STARTED;
+    plan_find_stuck(&plan);
+    assert_false(plan.nodes.items[app].stuck || plan.nodes.items[page].stuck);
+    plan_done(&plan);
+}
+
 static void kinds_differ_when_a_dependency_fails(void **state) {
     Plan plan = {0};
     uint32_t db = add(&plan, 0), hard = add(&plan, 0), soft = add(&plan, 0), loose = add(&plan, 0);
@@ -211,6 +232,7 @@ static void random_stops_come_to_an_end(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(waits_for_each_condition),
+        cmocka_unit_test(who_waits_for_what_ails_is_stuck),
         cmocka_unit_test(kinds_differ_when_a_dependency_fails),
         cmocka_unit_test(an_order_is_a_barrier_for_a_common_start_only),
         cmocka_unit_test(closures_follow_hard_and_soft),
