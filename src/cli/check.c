@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "config/config.h"
 #include "config/schema.h"
+#include "runtime/project.h"
 #include "runtime/v1/orchestrator.pb.h"
 #include "schema/json.h"
 
@@ -208,17 +209,15 @@ static void add_path(Checking *checking, const char *path) {
 }
 
 static int find_path(Checking *checking) {
-    Buf path = {0};
-    int result = config_find(NULL, span_of(checking->folder), &path);
-    if (!result)
+    Buf path = {0}, reason = {0};
+    int failed = 0;
+    if (project_find(checking->folder, &path, &reason) < 0)
+        failed = cli_fail(EXIT_USAGE, "%.*s", SPAN_ARGS(buf_span(&reason)));
+    else
         *array_push(&checking->paths) = strdup(buf_cstr(&path));
     buf_done(&path);
-    if (result < 0)
-        return cli_fail(EXIT_USAGE,
-                        "no configuration: %s: there is no muster.yaml, services.toml "
-                        "or config.yaml in it or above; name a FILE",
-                        checking->folder);
-    return 0;
+    buf_done(&reason);
+    return failed;
 }
 
 enum { OPT_JSON = 256, OPT_VALUES, OPT_SCHEMA, OPT_QUIET };

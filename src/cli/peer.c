@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "google/protobuf/any.pb.h"
 #include "google/rpc/error_details.pb.h"
+#include "os/owner.h"
 #include "rpc/metadata.h"
 #include "runtime/data.h"
 #include "schema/json.h"
@@ -159,7 +160,7 @@ static int find_runtime(Peer *peer, const char *address) {
     Span known = trim(buf_span(&found)), wanted = span_of(address);
     if (!wanted.len && !peer->data)
         wanted = span_of(getenv("MUSTER_ADDRESS"));
-    if (has_folder && !peer->data && !data_is_ours(folder)) {
+    if (has_folder && !peer->data && !owner_is_us(folder)) {
         if (!wanted.len)
             return cli_fail(EXIT_ABSENT,
                             "not to be trusted: %s belongs to another user: say where the runtime "

@@ -34,11 +34,6 @@ const char *data_open_text(int error) {
     return error == -EPERM ? "it belongs to another user" : strerror(-error);
 }
 
-bool data_is_ours(const char *folder) {
-    struct stat about;
-    return stat(folder, &about) == 0 && about.st_uid == geteuid();
-}
-
 static int write_all(int fd, Span content) {
     while (content.len) {
         ssize_t written = write(fd, content.ptr, content.len);

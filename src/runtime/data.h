@@ -16,9 +16,6 @@ int data_open(const char *folder, Buf *ret_path);
 /* What such an error says of the folder. */
 const char *data_open_text(int error);
 
-/* Whether the folder is there and ours: only then is it believed when it is found, not named. */
-bool data_is_ours(const char *folder);
-
 /* The key that tokens are signed with, made when it is not there. Negative errno. */
 int data_key(const char *folder, World *world, AccessPolicy *policy);
 

@@ -1,10 +1,13 @@
 #include "runtime/project.h"
 
 #include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "core/entries.h"
+#include "os/owner.h"
 
 /* ---- the files ---- */
 
@@ -50,6 +53,49 @@ int project_read(const char *const *files, size_t count, const char *data_folder
         tell(&report, reason);
     config_report_done(&report);
     arena_done(&arena);
+    return error;
+}
+
+/* Whether the file lies in the folder itself, or in its "configs". */
+static bool is_below(Span path, Span folder) {
+    return span_starts(path, folder) &&
+           (folder.len <= 1 || (path.len > folder.len && path.ptr[folder.len] == '/'));
+}
+
+/* Who owns a folder "configs" chooses the file in it. */
+static bool is_trusted(const char *path, const char *here) {
+    static const char CONFIGS[] = "/configs";
+    size_t len = (size_t)(strrchr(path, '/') - path), tail = sizeof CONFIGS - 1;
+    if (len < tail || memcmp(path + len - tail, CONFIGS, tail) != 0)
+        return owner_is_trusted(path, here);
+    Buf folder = {0};
+    buf_add(&folder, span(path, len));
+    bool trusted = owner_is_trusted(path, here) && owner_is_trusted(buf_cstr(&folder), here);
+    buf_done(&folder);
+    return trusted;
+}
+
+int project_find(const char *folder, Buf *ret_path, Buf *reason) {
+    Buf found = {0};
+    int error = config_find(&CONFIG_WORLD, span_of(folder), &found);
+    const char *path = buf_cstr(&found);
+    struct stat about;
+    if (error < 0) {
+        buf_printf(reason,
+                   "no project here: %s and above: write muster.yaml with muster init, or name its "
+                   "file with -f",
+                   folder);
+    } else if (!is_below(buf_span(&found), span_of(folder)) && !is_trusted(path, folder)) {
+        error = -EPERM;
+        long owner = lstat(path, &about) == 0 ? (long)about.st_uid : -1;
+        buf_printf(reason,
+                   "not to be trusted: %s belongs to user %ld, and lies above the current folder: "
+                   "to use it all the same, name it: -f %s",
+                   path, owner, path);
+    } else {
+        buf_add(ret_path, buf_span(&found));
+    }
+    buf_done(&found);
     return error;
 }
 

@@ -94,7 +94,7 @@ def case_secrets_stay_hidden(folder):
 def case_usage(folder):
     done = check(cwd=folder)
     if done.returncode != 0:  # no project in any folder above
-        assert done.returncode == 2 and done.stderr.startswith("muster: no configuration: "), done
+        assert done.returncode == 2 and done.stderr.startswith("muster: no project here: "), done
     assert check("--nonsense").returncode == 2
     assert check("missing.yaml", cwd=folder).returncode == 2
     assert check("--help").returncode == 0

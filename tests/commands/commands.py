@@ -665,6 +665,34 @@ def test_down_after_both_were_killed():
         p.run("down", code=3)
 
 
+def test_project_of_another_user():
+    if os.geteuid() != 0:
+        return  # nobody else can give a file away
+    with project(TWO) as p:
+        file, below = p.folder / "muster.yaml", p.folder / "below"
+        below.mkdir()
+        os.chown(file, 65534, 65534)
+        p.run("check")
+        for command in (["up", "-d"], ["check"]):
+            error = p.run(*command, code=2, folder=below).err
+            assert f"{file} belongs to user 65534" in error and f"-f {file}" in error, error
+        p.run("check", "-f", str(file), folder=below)
+        os.chown(below, 65534, 65534)
+        p.run("check", folder=below)
+        os.chown(below, 0, 0)
+        file.rename(p.root / "real.yaml")
+        os.chown(p.root / "real.yaml", 0, 0)
+        file.symlink_to(p.root / "real.yaml")
+        p.run("check", folder=below)
+        os.chown(file, 65534, 65534, follow_symlinks=False)
+        assert "belongs to user 65534" in p.run("check", code=2, folder=below).err
+        file.unlink()
+        p.write("configs/services.toml", '[[services]]\nname = "a"\ncommand = "sleep 1"\n')
+        p.run("check", folder=below, code=None)
+        os.chown(p.folder / "configs", 65534, 65534)
+        assert "not to be trusted" in p.run("check", code=2, folder=below).err
+
+
 def test_data_of_another_user():
     if os.geteuid() != 0:
         return  # nobody else can give a folder away

@@ -20,17 +20,16 @@
 
 static int find_file(Place *place) {
     char folder[4096];
-    Buf path = {0};
+    Buf path = {0}, reason = {0};
     if (!getcwd(folder, sizeof folder))
         return cli_fail(EXIT_FAILED, "the current folder is gone: change to another");
-    if (config_find(&CONFIG_WORLD, span_of(folder), &path) < 0)
-        return cli_fail(
-            EXIT_USAGE,
-            "no project here: %s and above: write muster.yaml with muster init, or name "
-            "its file with -f",
-            folder);
-    *array_push(&place->files) = (char *)buf_cstr(&path);
-    return 0;
+    int failed = project_find(folder, &path, &reason) < 0
+                     ? cli_fail(EXIT_USAGE, "%.*s", SPAN_ARGS(buf_span(&reason)))
+                     : 0;
+    buf_done(&reason);
+    if (!failed)
+        *array_push(&place->files) = (char *)buf_cstr(&path);
+    return failed;
 }
 
 int place_open(Place *place, char *const *files, size_t count, const char *data) {
