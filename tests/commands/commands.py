@@ -328,6 +328,28 @@ def test_second_signal():
             assert runtime.wait(LIMIT) == 128 + signal.SIGINT
 
 
+def test_nothing_starts_while_the_runtime_stops():
+    """Neither would it be stopped, nor does it hold the end up."""
+    slow = 'trap "sleep 2; exit" TERM; while :; do sleep 0.05; done'
+    with project(f"services:\n  slow: {{ command: '{slow}' }}\n"
+                 "  web: { command: sleep 1000, disabled: true }\n") as p:
+        p.up()
+        revision = p.run("call", ".", "OrchestratorService/GetConfiguration", "{}").json()["revision"]
+        down = p.start("down")
+        while p.states()["slow"] != "stopping":
+            time.sleep(0.02)
+        named = json.dumps({"serviceName": "web"})
+        for method, request in (("StartAllServices", "{}"), ("StartService", named), ("RestartService", named),
+                                ("Scale", json.dumps({"serviceName": "web", "replicas": 2})),
+                                ("ApplyConfiguration", json.dumps({"revision": revision}))):
+            refused = p.run("call", ".", f"OrchestratorService/{method}", request, code=None)
+            assert refused.code != 0 and "the runtime is stopping" in refused.err, (method, refused.err)
+        down.stdout.read()
+        assert down.wait(LIMIT) == 0
+        p.up()
+        assert p.states() == {"slow": "running", "web": "skipped"}
+
+
 def test_tokens():
     with project() as p:
         runtime = p.start("serve", "--listen", "127.0.0.1:0", "--quiet")

@@ -16,6 +16,14 @@ bool call_has_project(Call *call) {
     return false;
 }
 
+bool call_may_start(Call *call) {
+    if (!orchestrator_of_call(call)->closing)
+        return true;
+    call_fail(call, STATUS_UNAVAILABLE,
+              "the runtime is stopping: start it again with muster up, once it has ended");
+    return false;
+}
+
 static void list_names(const Orchestrator *orchestrator, Buf *out) {
     for (size_t i = 0; i < orchestrator->services.count && i < LISTED; i++)
         buf_printf(out, "%s%s", i ? ", " : "", orchestrator->services.items[i]->name);

@@ -22,6 +22,10 @@ Instance *call_one_instance(Call *call, const Service *service, Span instance_id
 /* All of the above fail when the runtime runs no project, with what to do about it. */
 bool call_has_project(Call *call);
 
+/* False, and the call has failed with UNAVAILABLE, once the runtime has begun to stop: what is
+ * started then would be left behind, or hold the end up. */
+bool call_may_start(Call *call);
+
 /* Begins an action that answers the call: `answer` is called with it when it has come true, unless
  * the call is over by then. `selected` as in action_begin; freed. */
 typedef void CallAnswer(Call *call, const Action *action);

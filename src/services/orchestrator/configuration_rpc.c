@@ -277,7 +277,7 @@ static void apply(Call *call, const Config *config) {
 void call_apply_configuration(Call *call, const void *message) {
     const RtApplyConfigurationRequest *request = message;
     const Orchestrator *orchestrator = orchestrator_of_call(call);
-    if (!call_has_project(call))
+    if (!call_may_start(call) || !call_has_project(call))
         return;
     if (request->revision != orchestrator->config->number) {
         call_fail(call, STATUS_ABORTED,

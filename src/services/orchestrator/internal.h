@@ -215,9 +215,10 @@ struct Orchestrator {
     uint32_t salt; /* in ids of helpers, so that they differ from run to run of the runtime */
     uint64_t helper_count;
     Nanos configured_at, started_at; /* world_wall */
-    bool stopping;
-    bool knows;       /* what earlier lives of the runtime left has been read */
-    uint32_t resumed; /* processes that went on over a restart of the runtime */
+    bool stopping;                   /* all services are asked to stop */
+    bool closing;                    /* … since the runtime ends: none is started any more */
+    bool knows;                      /* what earlier lives of the runtime left has been read */
+    uint32_t resumed;                /* processes that went on over a restart of the runtime */
     void (*restored)(void *owner, int error);
     void *restored_owner;
     Timer resources_timer;

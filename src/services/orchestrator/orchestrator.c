@@ -179,7 +179,7 @@ void orchestrator_stop_all(Orchestrator *orchestrator, bool force, OrchestratorD
     *stop = (StopAll){done, owner};
     bool *all = xcalloc(orchestrator->services.count + 1, sizeof *all);
     memset(all, true, orchestrator->services.count);
-    orchestrator->stopping = true;
+    orchestrator->stopping = orchestrator->closing = true;
     orchestrator_event(orchestrator, (Span){0}, RT_SERVICE_EVENT_TYPE_RUNTIME_STOPPING,
                        "all services are stopped");
     action_begin(orchestrator, ACTION_STOP, all, -1, force, SPAN("user"), on_stopped, stop);

@@ -57,7 +57,8 @@ const RpcService *orchestrator_rpc(Orchestrator *orchestrator);
 /* Who is told when something asked for has come true. */
 typedef void OrchestratorDone(void *owner);
 
-/* Stops all services, each before what it depends on; with `force` at once and hard. `done` is
- * called when the last process is gone, which may be soon, yet never from inside this call. */
+/* For the runtime's end: stops all services, each before what it depends on; with `force` at once
+ * and hard. Calls that would start one are refused from now on. `done` is called when the last
+ * process is gone, which may be soon, yet never from inside this call. */
 void orchestrator_stop_all(Orchestrator *orchestrator, bool force, OrchestratorDone *done,
                            void *owner);

@@ -45,7 +45,7 @@ static void start_all(Call *call, const void *message) {
     const RtStartAllRequest *request = message;
     Orchestrator *orchestrator = orchestrator_of_call(call);
     bool *selected = call_select(orchestrator);
-    bool fine = call_has_project(call);
+    bool fine = call_may_start(call) && call_has_project(call);
     for (uint32_t i = 0; fine && i < request->service_names.count; i++) {
         const Service *service = call_find_service(call, request->service_names.items[i]);
         fine = service != NULL;
@@ -80,7 +80,8 @@ static void answer_start(Call *call, const Action *action) {
 static void start_service(Call *call, const void *message) {
     const RtStartServiceRequest *request = message;
     Orchestrator *orchestrator = orchestrator_of_call(call);
-    const Service *service = call_find_service(call, request->service_name);
+    const Service *service =
+        call_may_start(call) ? call_find_service(call, request->service_name) : NULL;
     if (!service)
         return;
     bool *selected = call_select(orchestrator);
@@ -106,7 +107,7 @@ static void answer_restart(Call *call, const Action *action) {
 static void restart_service(Call *call, const void *message) {
     const RtServiceRequest *request = message;
     Orchestrator *orchestrator = orchestrator_of_call(call);
-    Service *service = call_find_service(call, request->service_name);
+    Service *service = call_may_start(call) ? call_find_service(call, request->service_name) : NULL;
     int64_t only;
     if (!service || !call_find_instance(call, service, request->instance_id, &only))
         return;
@@ -237,7 +238,7 @@ static bool can_scale(Call *call, const Service *service, int32_t replicas) {
 
 static void scale(Call *call, const void *message) {
     const RtScaleRequest *request = message;
-    Service *service = call_find_service(call, request->service_name);
+    Service *service = call_may_start(call) ? call_find_service(call, request->service_name) : NULL;
     if (!service || !can_scale(call, service, request->replicas))
         return;
     service_event(service, RT_SERVICE_EVENT_TYPE_SCALED, CALL_ACTOR, "from %u to %d instances",
