@@ -500,6 +500,17 @@ def test_actions():
         assert "SERVICE_EVENT_TYPE_STARTED" in {event["type"] for event in events}
 
 
+def test_no_such_service():
+    with project(TWO + "  quiet:\n    command: [sleep, '1000']\n    disabled: true\n") as p:
+        p.up()
+        for command in (["logs", "wbe"], ["logs", "-f", "wbe"], ["events", "wbe"], ["events", "-f", "web", "wbe"]):
+            assert "no such service: wbe: did you mean web?" in p.run(*command, code=3).err
+        assert "see muster ps" in p.run("events", "elsewhere", code=3).err
+        for command in (["logs", "quiet"], ["events", "quiet"], ["logs", "nobody*"]):
+            assert "web" not in p.run(*command).out
+        assert "web up web" in p.run("logs", "web").out
+
+
 def test_run():
     with project(TWO) as p:
         p.up()

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "cli/remote.h"
+#include "cli/service_names.h"
 #include "runtime/v1/logger.pb.h"
 #include "runtime/v1/orchestrator.pb.h"
 #include "schema/codec.h"
@@ -354,6 +355,8 @@ static int run(int argc, char **argv) {
         logs.tail = logs.follow ? TAIL_FOLLOW : timed ? -1 : TAIL_DEFAULT;
     logs.terminal = isatty(STDOUT_FILENO);
     result = remote_open(&logs.remote, &COMMAND_LOGS);
+    if (!result && !logs.raw) /* which fails by itself */
+        result = service_names_check(&logs.remote, logs.services.items, logs.services.count);
     if (!result)
         result = logs.raw ? show_raw(&logs) : logs.follow ? follow(&logs) : query(&logs);
     buf_done(&logs.filter);

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/project/service_view.h"
 #include "cli/remote.h"
+#include "cli/service_names.h"
 
 static const char HELP[] =
     "Usage: muster events [options] [SERVICE…]\n"
@@ -64,23 +65,30 @@ static void on_page(void *owner, const void *message) {
     }
 }
 
-static int show(Events *events, char *const *names, size_t count) {
-    if (count > 1)
-        return cli_usage(&COMMAND_EVENTS, "several services: %s: only with --follow", names[1]);
-    RtListEventsRequest request = {.service_name = count ? span_of(names[0]) : SPAN(""),
+static int show(Events *events, const Span *names, size_t count) {
+    RtListEventsRequest request = {.service_name = count ? names[0] : SPAN(""),
                                    .limit = events->lines};
     return remote_ask(&events->remote, ORCHESTRATOR_METHOD(ListEvents), &request, on_page, events);
 }
 
-static int follow(Events *events, char *const *names, size_t count) {
-    Span *spans = arena_alloc(&events->remote.peer.arena, (count + 1) * sizeof *spans);
-    for (size_t i = 0; i < count; i++)
-        spans[i] = span_of(names[i]);
+static int follow(Events *events, Span *names, size_t count) {
     RtWatchEventsRequest request = {.replay = events->lines};
-    request.service_names.items = spans;
+    request.service_names.items = names;
     request.service_names.count = (uint32_t)count;
     return remote_ask(&events->remote, ORCHESTRATOR_METHOD(WatchEvents), &request, on_event,
                       events);
+}
+
+static int show_named(Events *events, char *const *words, size_t count) {
+    if (count > 1 && !events->follow)
+        return cli_usage(&COMMAND_EVENTS, "several services: %s: only with --follow", words[1]);
+    Span *names = arena_alloc(&events->remote.peer.arena, (count + 1) * sizeof *names);
+    for (size_t i = 0; i < count; i++)
+        names[i] = span_of(words[i]);
+    int failed = service_names_check(&events->remote, names, count);
+    if (failed)
+        return failed;
+    return events->follow ? follow(events, names, count) : show(events, names, count);
 }
 
 static int take_option(void *owner, int option, char *value) {
@@ -121,8 +129,7 @@ static int run(int argc, char **argv) {
     result = remote_open(&events.remote, &COMMAND_EVENTS);
     size_t count = (size_t)(argc - optind);
     if (!result)
-        result = events.follow ? follow(&events, argv + optind, count)
-                               : show(&events, argv + optind, count);
+        result = show_named(&events, argv + optind, count);
     remote_close(&events.remote);
     return result;
 }
