@@ -453,6 +453,17 @@ def test_up_does_not_wait_for_ever():
         assert "db was not started again" in p.run("restart", "db", code=None).err
 
 
+def test_a_schedule_is_ready():
+    with project("services:\n  job: { command: 'true', schedule: { interval: 1h } }\n"
+                 "  web: { command: sleep 1000, depends_on: [job] }\n") as p:
+        p.up()
+        assert p.states() == {"job": "stopped", "web": "running"}
+        p.run("wait", "--healthy", "--timeout", "5s")
+        p.run("wait", "--stopped", "job", "--timeout", "5s")
+        p.run("stop", "job")
+        assert "job is stopped" in p.run("wait", "job", "--timeout", "200ms", code=4).err
+
+
 def test_down_tells_who_is_waited_for():
     text = "services:\n  stubborn:\n    command: [sh, -c, \"trap '' TERM; echo here; while true; do sleep 0.1; done\"]\n" \
            "    stop: { timeout: 3s }\n"

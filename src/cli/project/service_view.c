@@ -95,6 +95,10 @@ bool state_is_good(RtServiceState state) {
            state == RT_SERVICE_STATE_COMPLETED;
 }
 
+bool service_is_armed(const RtServiceStatus *service) {
+    return service->kind == RT_SERVICE_KIND_SCHEDULED && service->next_start_ms;
+}
+
 bool state_is_settled(RtServiceState state) {
     return state_is_good(state) || state == RT_SERVICE_STATE_FAILED ||
            state == RT_SERVICE_STATE_SKIPPED || state == RT_SERVICE_STATE_STOPPED;

@@ -22,6 +22,8 @@ StyleKind event_style(RtServiceEventType type);
 /* Being started has come to its end, good or bad. */
 bool state_is_settled(RtServiceState state);
 bool state_is_good(RtServiceState state);
+/* It runs by a schedule, and that is in force: then it is ready, between its runs too. */
+bool service_is_armed(const RtServiceStatus *service);
 
 /* "850 ms", "1.2 s", "3 min", "2 h", "5 d" */
 void add_duration(Buf *out, Nanos time);

@@ -20,7 +20,7 @@ static RtServiceState state_of(const RtServiceStatus *service) {
 static bool is_done(const StartupView *view, const RtServiceStatus *service) {
     RtServiceState state = state_of(service);
     if (!view->stopping)
-        return service->disabled || state_is_good(state);
+        return service->disabled || state_is_good(state) || service_is_armed(service);
     return state == RT_SERVICE_STATE_STOPPED || state == RT_SERVICE_STATE_COMPLETED ||
            state == RT_SERVICE_STATE_FAILED || state == RT_SERVICE_STATE_SKIPPED;
 }

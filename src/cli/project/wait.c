@@ -10,7 +10,8 @@ static const char HELP[] =
     "\n"
     "Waits until the services are in a state; without a name, all that are to run.\n"
     "\n"
-    "  --healthy              healthy or, without a check, running (default)\n"
+    "  --healthy              healthy or, without a check, running (default); with a\n"
+    "                         schedule, when that is in force\n"
     "  --running              their processes run, healthy or not\n"
     "  --completed            tasks that have ended well\n"
     "  --stopped              no process is left\n"
@@ -28,13 +29,15 @@ typedef struct Wait {
     int result;
 } Wait;
 
-static bool is_there(const Wait *wait, RtServiceState state) {
+static bool is_there(const Wait *wait, const RtServiceStatus *service) {
+    RtServiceState state = (RtServiceState)service->state;
     switch (wait->what) {
     case WAIT_HEALTHY:
-        return state_is_good(state);
+        return state_is_good(state) || service_is_armed(service);
     case WAIT_RUNNING:
-        return state_is_good(state) || state == RT_SERVICE_STATE_UNHEALTHY ||
-               state == RT_SERVICE_STATE_ADOPTED || state == RT_SERVICE_STATE_STARTING;
+        return state_is_good(state) || service_is_armed(service) ||
+               state == RT_SERVICE_STATE_UNHEALTHY || state == RT_SERVICE_STATE_ADOPTED ||
+               state == RT_SERVICE_STATE_STARTING;
     case WAIT_COMPLETED:
         return state == RT_SERVICE_STATE_COMPLETED;
     default:
@@ -43,8 +46,9 @@ static bool is_there(const Wait *wait, RtServiceState state) {
     }
 }
 
-static bool is_lost(const Wait *wait, RtServiceState state) {
-    return wait->what != WAIT_STOPPED &&
+static bool is_lost(const Wait *wait, const RtServiceStatus *service) {
+    RtServiceState state = (RtServiceState)service->state;
+    return wait->what != WAIT_STOPPED && !is_there(wait, service) &&
            (state == RT_SERVICE_STATE_FAILED || state == RT_SERVICE_STATE_SKIPPED);
 }
 
@@ -56,18 +60,18 @@ static void decide(Wait *wait, int result) {
 
 /* True when this one is there. */
 static bool look_at(Wait *wait, const RtServiceStatus *service) {
-    RtServiceState state = (RtServiceState)service->state;
-    if (is_lost(wait, state)) {
+    if (is_lost(wait, service)) {
         Buf how = {0};
         buf_add(&how, service->last_error);
         if (!how.len)
             add_exit(&how, service);
-        decide(wait, cli_fail(EXIT_FAILED, "%.*s is %s%s%.*s: see muster logs %.*s",
-                              SPAN_ARGS(service->name), state_text(state), how.len ? ": " : "",
-                              SPAN_ARGS(buf_span(&how)), SPAN_ARGS(service->name)));
+        decide(wait,
+               cli_fail(EXIT_FAILED, "%.*s is %s%s%.*s: see muster logs %.*s",
+                        SPAN_ARGS(service->name), state_text((RtServiceState)service->state),
+                        how.len ? ": " : "", SPAN_ARGS(buf_span(&how)), SPAN_ARGS(service->name)));
         buf_done(&how);
     }
-    return is_there(wait, state);
+    return is_there(wait, service);
 }
 
 static void on_change(void *owner, const void *message) {
@@ -100,7 +104,7 @@ static void tell_timeout(Wait *wait) {
     Buf text = {0};
     for (size_t i = 0; i < wait->services.items.count; i++) {
         const RtServiceStatus *service = wait->services.items.items[i]->status;
-        if (service->disabled || is_there(wait, (RtServiceState)service->state))
+        if (service->disabled || is_there(wait, service))
             continue;
         buf_printf(&text, "%s%.*s is %s", text.len ? ", " : "", SPAN_ARGS(service->name),
                    state_text((RtServiceState)service->state));

@@ -164,6 +164,30 @@ static void tasks_complete(void **state) {
     kit_done(&kit);
 }
 
+static void an_armed_schedule_is_ready(void **state) {
+    Kit kit;
+    begin(&kit, "services:\n"
+                "  job: {command: [crasher], schedule: {interval: 1h}, restart: never}\n"
+                "  app: {command: [server], depends_on: [job]}\n"
+                "  sum: {command: [server], depends_on: {job: {condition: completed}}}\n");
+    kit_ask(&kit, ACTION_START, "app");
+    kit_run(&kit, SECOND);
+    assert_state(&kit, "app", "skipped"); /* nobody has asked for its job */
+    kit_ask(&kit, ACTION_START, "job");
+    kit_run(&kit, SECOND);
+    assert_true(kit.done && kit.good);
+    assert_state(&kit, "job", "stopped");
+    kit_ask(&kit, ACTION_START, "app");
+    kit_run(&kit, SECOND);
+    assert_true(kit.done && kit.good);
+    kit_ask(&kit, ACTION_START, "sum");
+    kit_run(&kit, 2 * 3600 * SECOND);
+    assert_state(&kit, "job", "failed");
+    assert_state(&kit, "app", "running");
+    assert_state(&kit, "sum", "waiting"); /* until a run has ended well */
+    kit_done(&kit);
+}
+
 /* ---- ending ---- */
 
 static void who_does_not_end_is_killed(void **state) {
@@ -297,6 +321,7 @@ int main(void) {
         cmocka_unit_test(three_attempts_and_no_more),
         cmocka_unit_test(what_was_stable_is_restarted_for_ever),
         cmocka_unit_test(tasks_complete),
+        cmocka_unit_test(an_armed_schedule_is_ready),
         cmocka_unit_test(who_does_not_end_is_killed),
         cmocka_unit_test(what_is_left_behind_is_ended),
         cmocka_unit_test(stopping_breaks_a_pause_off),

@@ -7,6 +7,7 @@
 
 /* ---- facts for the plan ---- */
 
+/* Then it is ready, whatever became of its last run. */
 static bool is_armed(const Service *service) {
     return service->config->kind == RT_SERVICE_KIND_SCHEDULED && service->wanted;
 }
@@ -47,7 +48,7 @@ static void refresh(Service *service) {
     if (!counted && !builtin)
         node->started = node->healthy = node->completed = false;
     if (is_armed(service)) {
-        node->settled = true;
+        node->started = node->healthy = node->settled = true;
         node->hopeless = false;
     }
 }
