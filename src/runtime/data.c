@@ -1,5 +1,6 @@
 #include "runtime/data.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -86,6 +87,29 @@ void data_remove(const char *folder, const char *name) {
     char path[4096];
     if (path_of(path, sizeof path, folder, name) == 0)
         unlink(path);
+}
+
+/* The data of a runtime lie side by side, or a folder below. */
+static void remove_folder(const char *path, int depth) {
+    DIR *folder = opendir(path);
+    struct dirent *entry;
+    while (folder && (entry = readdir(folder))) {
+        char below[4400];
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
+        if (unlink(below) < 0 && depth < 8)
+            remove_folder(below, depth + 1);
+    }
+    if (folder)
+        closedir(folder);
+    rmdir(path);
+}
+
+void data_remove_passing(const char *folder) {
+    char path[4096];
+    if (path_of(path, sizeof path, folder, DATA_PASSING) == 0 && access(path, F_OK) == 0)
+        remove_folder(folder, 0);
 }
 
 int data_key(const char *folder, World *world, AccessPolicy *policy) {

@@ -8,6 +8,7 @@
 
 #define DATA_FOLDER  ".muster"
 #define DATA_ADDRESS "address" /* where the running runtime is reached */
+#define DATA_PASSING "passing" /* there: the folder goes with the runtime that it was made for */
 #define DATA_TOKEN   "token"   /* one that may do everything */
 
 /* Makes the folder (mode 0700) when it is not there; `ret_path` is its absolute path. Negative
@@ -25,3 +26,5 @@ int data_write(const char *folder, const char *name, Span content, bool durable)
 /* Appends the content. */
 int data_read(const char *folder, const char *name, Buf *out);
 void data_remove(const char *folder, const char *name);
+/* Removes the folder with all that is in it, where it has DATA_PASSING. */
+void data_remove_passing(const char *folder);

@@ -160,6 +160,8 @@ static bool end_by_keeper(const Remote *remote, const char *folder, Nanos grace,
                       ? cli_fail(EXIT_FAILED, "the keeper cannot be ended: %.*s",
                                  SPAN_ARGS(buf_span(&report)))
                       : EXIT_DONE;
+    if (!*ret_result)
+        data_remove_passing(folder);
     if (!*ret_result && !remote->quiet)
         puts("all is stopped; the runtime was not there to do it");
     buf_done(&report);
@@ -209,6 +211,8 @@ int ending_run(Remote *remote, bool forced, Nanos timeout) {
     wheel_cancel(wheel, &ending.limit);
     if (!ending.result) {
         await_last(remote->peer.folder, runtime);
+        if (remote->peer.folder)
+            data_remove_passing(remote->peer.folder);
         if (!remote->quiet)
             puts("all is stopped");
     }

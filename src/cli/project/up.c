@@ -1,5 +1,4 @@
 /* muster up: runs the project of this folder. */
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -338,6 +337,7 @@ static void make_isolated(Up *up) {
         folder = "/tmp";
     snprintf(up->own_data, sizeof up->own_data, "%s/muster-XXXXXX", folder);
     if (mkdtemp(up->own_data)) {
+        data_write(up->own_data, DATA_PASSING, SPAN(""), false);
         up->remote.peer.data = up->own_data;
         *array_push(&up->listen) = (char *)"127.0.0.1:0";
     }
@@ -414,23 +414,6 @@ static int bring_up(Up *up) {
     return up->result;
 }
 
-/* The files of an isolated run that has ended; they lie side by side, or one folder below. */
-static void remove_folder(const char *path, int depth) {
-    DIR *folder = opendir(path);
-    struct dirent *entry;
-    while (folder && (entry = readdir(folder))) {
-        char below[4400];
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
-        if (unlink(below) < 0 && depth < 8)
-            remove_folder(below, depth + 1);
-    }
-    if (folder)
-        closedir(folder);
-    rmdir(path);
-}
-
 static void say_how_to_go_on(const Up *up) {
     if (up->remote.quiet || up->result == EXIT_INTERRUPTED || !up->world)
         return;
@@ -449,7 +432,7 @@ static int end(Up *up, int result) {
         say_how_to_go_on(up);
     }
     if (up->own_data[0] && (up->end != UP_DETACHES || !up->world))
-        remove_folder(up->own_data, 0);
+        data_remove_passing(up->own_data);
     remote_close(&up->remote);
     service_list_done(&up->services);
     place_done(&up->place);
