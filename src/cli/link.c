@@ -21,6 +21,7 @@ enum { LINK_READ_ONLY = 256, LINK_FOR, LINK_OPEN };
 typedef struct LinkCommand {
     Remote remote;
     bool read_only, open;
+    bool unreachable; /* no browser gets to where the runtime listens */
     Nanos time;
 } LinkCommand;
 
@@ -55,8 +56,11 @@ static void open_in_browser(Span url) {
 }
 
 static void show(void *owner, const void *message) {
-    const LinkCommand *link = owner;
+    LinkCommand *link = owner;
     const RtCreateAccessTokenResponse *response = message;
+    link->unreachable = !span_starts(response->url, SPAN("http"));
+    if (link->unreachable)
+        return;
     if (link->remote.json)
         remote_print_json(&RtCreateAccessTokenResponse_type, message, false);
     else
@@ -97,6 +101,10 @@ static int run(int argc, char **argv) {
         result = remote_ask(&link.remote,
                             &RtRuntimeService_service.methods[RtRuntimeService_CreateAccessToken],
                             &request, show, &link);
+        if (!result && link.unreachable)
+            result = cli_fail(EXIT_FAILED,
+                              "no link: the runtime listens on a unix socket, which no browser "
+                              "opens: the page needs --listen HOST:PORT with muster up or serve");
     }
     remote_close(&link.remote);
     return result;

@@ -391,3 +391,7 @@ const Boot *runtime_boot(const Runtime *runtime) {
 Nanos runtime_started_at(const Runtime *runtime) {
     return runtime->started_at;
 }
+
+Span runtime_urls(const Runtime *runtime) {
+    return buf_span(&runtime->urls);
+}

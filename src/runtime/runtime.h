@@ -38,6 +38,8 @@ typedef struct Runtime Runtime;
 Runtime *runtime_of(const Context *context);
 const Boot *runtime_boot(const Runtime *runtime);
 Nanos runtime_started_at(const Runtime *runtime); /* on the wall clock */
+/* Where it listens, a line each: "http://127.0.0.1:50051", "unix:PATH". */
+Span runtime_urls(const Runtime *runtime);
 
 /* Stops all services, the components and the keeper; `stopped` comes when nothing is left but to say
  * goodbye: the last calls still get their answers. With `force` processes are killed at once. May be

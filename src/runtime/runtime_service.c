@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/array.h"
@@ -98,6 +99,19 @@ static void shut_down(Call *call, const void *message) {
 
 /* ---- CreateAccessToken ---- */
 
+/* The first address that a browser can open, which a socket's path is not. */
+static Span page_address(const RuntimeService *service) {
+    Span urls = runtime_urls(service->runtime);
+    while (urls.len) {
+        const char *end = memchr(urls.ptr, '\n', urls.len);
+        Span url = span(urls.ptr, end ? (size_t)(end - urls.ptr) : urls.len);
+        if (span_starts(url, SPAN("http")))
+            return url;
+        urls = span_skip(urls, url.len + (end != NULL));
+    }
+    return span_of(service->infrastructure->address);
+}
+
 static void create_access_token(Call *call, const void *message) {
     static const SchemaScope SCOPES[] = {
         [RT_ACCESS_SCOPE_READ] = SCHEMA_SCOPE_READ,
@@ -132,7 +146,7 @@ static void create_access_token(Call *call, const void *message) {
     size_t len = token_make_limited(service->infrastructure->access, SCOPES[request->scope],
                                     request->label, limits, token);
     Buf url = {.arena = call_arena(call)};
-    buf_printf(&url, "%s/#token=%.*s", service->infrastructure->address, (int)len, token);
+    buf_printf(&url, "%.*s/#token=%.*s", SPAN_ARGS(page_address(service)), (int)len, token);
     call_reply(call, &(RtCreateAccessTokenResponse){
                          .token = span(token, len),
                          .url = buf_span(&url),

@@ -614,7 +614,7 @@ def test_isolated():
         other = p.run("ps", "--json", "--data", data).json()["services"][0]["instances"][0]["pid"]
         assert mine != other
         p.run("down", "--data", data)
-        shutil.rmtree(data)
+        assert not os.path.exists(data)
         assert p.states() == {"db": "running", "web": "running"}
         child = p.start("up", "--isolated")
         for line in child.stdout:
@@ -625,6 +625,18 @@ def test_isolated():
         child.stdout.read()
         assert child.wait(LIMIT) == 130
         assert any(not folder.exists() for folder in folders)
+
+
+def test_link():
+    with project(TWO) as p:
+        p.run("up", "-d", "--listen", "unix:.muster/socket")
+        assert "--listen HOST:PORT" in p.run("link", code=1).err
+        p.run("down")
+        p.up()
+        assert re.match(r"http://127\.0\.0\.1:\d+/#token=", p.run("link").out)
+        p.run("down")
+        p.run("up", "-d", "--listen", "unix:.muster/socket", "--listen", "127.0.0.1:0")
+        assert re.match(r"http://127\.0\.0\.1:\d+/#token=", p.run("link").out)
 
 
 def kill_runtime(p):
