@@ -5,6 +5,7 @@
 
 #include "base/array.h"
 #include "cli/options.h"
+#include "runtime/project.h"
 
 static const char HELP[] =
     "Usage: muster unit [options]\n"
@@ -59,10 +60,43 @@ static void print_command(const char *name, const char *program, const char *com
     putchar('\n');
 }
 
-static int print_unit(const Unit *unit) {
-    char program[4096], folder[4096];
+/* Without "..", which systemd does not take in a folder's path, where it is there. */
+static const char *absolute(Arena *arena, const char *here, const char *path) {
+    Buf text = {.arena = arena};
+    char *resolved = realpath(path, NULL);
+    if (resolved) {
+        buf_add(&text, span_of(resolved));
+        free(resolved);
+        return buf_cstr(&text);
+    }
+    if (path[0] != '/')
+        buf_printf(&text, "%s/", here);
+    buf_add(&text, span_of(path));
+    return buf_cstr(&text);
+}
+
+/* The project's folder, where the unit works; what names are relative to is not that where the
+ * command was typed below it. */
+static int find_folder(Unit *unit, Arena *arena, const char **ret_folder) {
+    char here[4096];
+    Buf path = {.arena = arena}, reason = {.arena = arena};
+    if (!getcwd(here, sizeof here))
+        return cli_fail(EXIT_FAILED, "the current folder is gone: change to another");
+    if (!unit->files.count && project_find(here, &path, &reason) < 0)
+        return cli_fail(EXIT_USAGE, "%.*s", SPAN_ARGS(buf_span(&reason)));
+    for (size_t i = 0; i < unit->files.count; i++)
+        unit->files.items[i] = absolute(arena, here, unit->files.items[i]);
+    if (unit->data)
+        unit->data = absolute(arena, here, unit->data);
+    Span first = unit->files.count ? span_of(unit->files.items[0]) : buf_span(&path);
+    *ret_folder = arena_text(arena, config_folder(first));
+    return 0;
+}
+
+static int print_unit(const Unit *unit, const char *folder) {
+    char program[4096];
     ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (len < 0 || !getcwd(folder, sizeof folder))
+    if (len < 0)
         return cli_fail(EXIT_FAILED, "it is not known where this program lies: is /proc mounted?");
     program[len] = 0;
     const char *slash = strrchr(folder, '/');
@@ -116,8 +150,13 @@ static int run(int argc, char **argv) {
         .owner = &unit,
     };
     int result = options_read(&set, argc, argv);
+    Arena arena = {0};
+    const char *folder;
     if (!result)
-        result = print_unit(&unit);
+        result = find_folder(&unit, &arena, &folder);
+    if (!result)
+        result = print_unit(&unit, folder);
+    arena_done(&arena);
     array_done(&unit.files);
     return result == OPTIONS_HELPED ? EXIT_DONE : result;
 }

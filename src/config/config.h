@@ -332,6 +332,9 @@ void config_report_done(ConfigReport *report);
  * services.toml, configs/services.toml, config.yaml. Appends its path; -ENOENT when there is none. */
 int config_find(const ConfigWorld *world, Span folder, Buf *ret_path);
 
+/* The project's folder, from the path of its first file; borrowed from it. */
+Span config_folder(Span path);
+
 /* ---- values and their origins, for GetConfiguration ---- */
 
 /* Calls `each` for every value, defaults too, in the order of the files: those of the service, or,

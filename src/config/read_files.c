@@ -26,7 +26,7 @@ static Span format_of(Span path) {
 }
 
 /* The commands of configs/services.toml run from the folder above. */
-static Span project_folder(Span path) {
+Span config_folder(Span path) {
     Span folder = folder_of(path);
     bool above = span_equal(format_of(path), SPAN("services")) &&
                  span_equal(base_of(folder), SPAN("configs"));
@@ -231,7 +231,7 @@ static void read_file(Reader *reader, Span path, DocPlace from) {
 void read_files(Reader *reader) {
     const ConfigOptions *options = reader->options;
     map_init(&reader->raw_by_name, list_key, 0);
-    reader->config->folder = arena_copy(reader->arena, project_folder(options->files[0].path));
+    reader->config->folder = arena_copy(reader->arena, config_folder(options->files[0].path));
     for (size_t i = 0; i < options->file_count; i++)
         read_file(reader, options->files[i].path, (DocPlace){0});
     if (!reader->root)

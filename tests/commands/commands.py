@@ -286,7 +286,16 @@ def test_manual():
 def test_unit():
     with project() as p:
         text = p.run("unit", "-f", "a 100% $x.yaml").out
-        assert 'up -d -f "a 100%% $$x.yaml"' in text and "Delegate=yes" in text, text
+        assert f'up -d -f "{p.folder}/a 100%% $$x.yaml"' in text and "Delegate=yes" in text, text
+        assert "no project here" in p.run("unit", code=2).err
+        p.write("below/file", "")
+        p.write("muster.yaml", TWO)
+        p.write("configs/services.toml", "")
+        for arguments in ([], ["-f", "../configs/services.toml"], ["-f", "../muster.yaml", "--data", "d"]):
+            text = p.run("unit", *arguments, folder=p.folder / "below").out
+            folder = re.search("^WorkingDirectory=(.*)$", text, re.M)[1]
+            assert folder == str(p.folder.resolve()), text
+        assert f'down --data "{p.folder}/below/d"' in text, text
 
 
 # ---- the runtime alone ----
