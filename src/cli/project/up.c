@@ -14,6 +14,7 @@
 #include "cli/project/startup_view.h"
 #include "cli/remote.h"
 #include "cli/terminal.h"
+#include "keeper/keeper_client.h"
 #include "runtime/data.h"
 #include "runtime/v1/logger.pb.h"
 #include "runtime/v1/runtime.pb.h"
@@ -350,11 +351,18 @@ static bool has_address(const Place *place) {
     return has;
 }
 
+/* Whether the keeper has a runtime at the moment; one that does not say so has. */
+static bool has_runtime(const Place *place) {
+    KeeperStatus status;
+    return keeper_status(place->data, &status) != 0 || status.runtime_pid;
+}
+
 /* A keeper means that there is a runtime, or soon one again; without an address it is about to have
- * its first, or to go with its last. Without a keeper a runtime may still answer. */
+ * its first, or to go with its last; and a runtime that was killed while it started this keeper has
+ * left its address and nobody to start it again. Without a keeper a runtime may still answer. */
 static bool is_running(const Place *place) {
     for (Nanos waited = 0; place_is_kept(place); waited += KEEPER_PAUSE) {
-        if (has_address(place))
+        if (has_address(place) && has_runtime(place))
             return true;
         if (waited >= KEEPER_LIMIT)
             return false; /* it gets a runtime again */
