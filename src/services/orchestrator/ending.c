@@ -78,10 +78,13 @@ void ending_look(Instance *instance) {
     Nanos now = world_now(world_of(instance));
     if (life->exited) {
         ProcessMember member;
-        if (!life_members(life, &member, 1)) {
+        bool empty = !life_members(life, &member, 1);
+        /* Of those who forked on, twice: a child that is just being forked is not to be seen. */
+        if (empty && (!life->asked || life->found_empty)) {
             instance_gone(instance);
             return;
         }
+        life->found_empty = empty;
         if (!instance->end_begun)
             instance->end_begun = now;
         /* More than once: who was just being forked may have missed it. */

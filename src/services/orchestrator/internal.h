@@ -69,12 +69,13 @@ struct Life {
     uint32_t replica;
     uint64_t run_hash; /* of the configuration that it was started with */
     ProcessIdentity identity;
-    bool spawned;   /* the host knows it */
-    bool running;   /* its process was started */
-    bool exited;    /* its process has ended; descendants may live */
-    bool adopted;   /* not started by this keeper */
-    bool foreign;   /* not known to the keeper: found on its port */
-    uint32_t asked; /* how often these have been asked to end */
+    bool spawned;     /* the host knows it */
+    bool running;     /* its process was started */
+    bool exited;      /* its process has ended; descendants may live */
+    bool adopted;     /* not started by this keeper */
+    bool foreign;     /* not known to the keeper: found on its port */
+    uint32_t asked;   /* how often these have been asked to end */
+    bool found_empty; /* the last look at them found nobody */
     Ending ending;
     Nanos lived;
     NamedPorts ports;
