@@ -220,6 +220,19 @@ static void tell_rest(const Up *up, const RtStartAllResponse *response) {
     }
 }
 
+/* The link itself is printed by muster link. */
+static void print_link(const Up *up) {
+    printf("the page, by a link that works once%s: ", up->detach ? "" : " (Space opens it)");
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        execl("/proc/self/exe", "muster", "link", "--data", up->place.data, NULL);
+        _exit(127);
+    }
+    if (child > 0)
+        waitpid(child, NULL, 0);
+}
+
 static void on_started(void *owner, const void *message) {
     Up *up = owner;
     const RtStartAllResponse *response = message;
@@ -232,6 +245,8 @@ static void on_started(void *owner, const void *message) {
     if (!up->remote.quiet || up->failed)
         print_start_results(up->remote.style, response->results.items, response->results.count,
                             up->remote.quiet || !up->view.live);
+    if (!up->failed && !up->remote.quiet && isatty(STDOUT_FILENO))
+        print_link(up);
 }
 
 static void on_start_closed(void *owner, Status status) {
