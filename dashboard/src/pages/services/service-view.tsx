@@ -2,17 +2,17 @@
 import { ChevronLeft } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
 import { Link } from 'wouter'
-import { health, orchestrator } from '@/api/client'
+import { orchestrator } from '@/api/client'
 import { scale } from '@/data/actions'
 import { bytes, dateTime, duration, number } from '@/data/format'
 import { useAnswer } from '@/data/poll'
 import { useQuery } from '@/data/query'
 import { useServices } from '@/data/services'
-import { HealthBars } from '@/design/health-bars'
 import { Button, Empty, Field, Section, ServiceSwatch, Tabs } from '@/design/parts'
 import { ServiceKind, type ServiceStatus } from '@/gen/runtime/v1/service_pb'
 import { useText } from '@/i18n/text'
 import { ValueTable } from '@/pages/configuration/value-table'
+import { HealthHour } from '@/pages/services/health-hour'
 import { ServiceActions } from '@/pages/services/service-actions'
 import { Waiting } from '@/pages/services/services-page'
 import { StatePill } from '@/pages/services/state-pill'
@@ -144,26 +144,6 @@ function Instances({ service }: { service: ServiceStatus }) {
           </li>
         ))}
       </ul>
-    </Section>
-  )
-}
-
-function HealthHour({ name }: { name: string }) {
-  const t = useText()
-  const { value } = useAnswer(
-    (signal) =>
-      health.getHealthHistory(
-        { serviceName: name, startTime: BigInt(Date.now() - 3_600_000) },
-        { signal },
-      ),
-    [name],
-    15_000,
-  )
-  const summaries = value?.histories[0]?.summaries
-  if (!summaries?.length) return null
-  return (
-    <Section title={t('panel.health')}>
-      <HealthBars summaries={summaries} />
     </Section>
   )
 }

@@ -2,7 +2,7 @@
 import { ExternalLink } from 'lucide-react'
 import { lazy, Suspense } from 'react'
 import { Link } from 'wouter'
-import { health, logger, topology } from '@/api/client'
+import { logger, topology } from '@/api/client'
 import { bytes, dateTime, latency, number, percent, rate, timeOfDay } from '@/data/format'
 import {
   CONNECTION_TEXT,
@@ -15,12 +15,12 @@ import {
 import { useAnswer } from '@/data/poll'
 import { useServices } from '@/data/services'
 import { graph, useNode } from '@/data/topology'
-import { HealthBars } from '@/design/health-bars'
 import { cx, Field, HealthMark, LanguageIcon, Pill, Section } from '@/design/parts'
 import { SidePanel } from '@/design/side-panel'
 import { LogOrder } from '@/gen/runtime/v1/logger_pb'
 import type { TopologyNode } from '@/gen/runtime/v1/topology_pb'
 import { useText } from '@/i18n/text'
+import { HealthHour } from '@/pages/services/health-hour'
 import { ServiceActions } from '@/pages/services/service-actions'
 
 const SeriesChart = lazy(() => import('@/design/series-chart'))
@@ -40,7 +40,7 @@ export function NodePanel({ name, close }: { name: string; close: () => void }) 
       <Figures node={node} />
       <Traffic name={name} />
       <Instances name={name} />
-      <History name={name} />
+      <HealthHour name={name} height={22} />
       <Recent name={name} />
     </SidePanel>
   )
@@ -182,26 +182,6 @@ function Instances({ name }: { name: string }) {
           </li>
         ))}
       </ul>
-    </Section>
-  )
-}
-
-function History({ name }: { name: string }) {
-  const t = useText()
-  const { value } = useAnswer(
-    (signal) =>
-      health.getHealthHistory(
-        { serviceName: name, startTime: BigInt(Date.now() - 3_600_000) },
-        { signal },
-      ),
-    [name],
-    15_000,
-  )
-  const summaries = value?.histories[0]?.summaries
-  if (!summaries?.length) return null
-  return (
-    <Section title={t('panel.health')}>
-      <HealthBars summaries={summaries} height={22} />
     </Section>
   )
 }
