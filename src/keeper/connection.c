@@ -298,7 +298,10 @@ static void on_runtime(Incoming *in) {
         in->reader.bad || *runtime.program != '/' || *runtime.cwd != '/' || !runtime.argv.count
             ? -EINVAL
             : 0;
-    if (!result && runtime.start && keeper->runtime.pid)
+    if (!result && runtime.start &&
+        (keeper->ending || (keeper->runtime.pid && keeper->runtime.left)))
+        result = -ESHUTDOWN; /* what there is goes: ask again */
+    else if (!result && runtime.start && keeper->runtime.pid)
         result = -EALREADY;
     if (!result) {
         runtime_configure(keeper, &runtime);

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -240,14 +239,21 @@ static bool open_folders(Keeper *keeper, const char *path) {
     return false;
 }
 
-/* The kernel's lock says that we live; what stands in the file says who we are. */
+/* The kernel's lock says that we live; what stands in the file says who we are. It counts only while
+ * the file has its name: one that is ending has taken that away. */
 static bool lock(Keeper *keeper) {
+    struct flock whole = {.l_type = F_WRLCK};
+    struct stat ours, named;
     ProcStat self = {0};
-    keeper->lock = openat(keeper->folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (keeper->lock < 0 || flock(keeper->lock, LOCK_EX | LOCK_NB) != 0) {
-        report(errno == EWOULDBLOCK ? "busy" : "the lock: %s", strerror(errno));
-        return false;
-    }
+    do {
+        close(keeper->lock);
+        keeper->lock = openat(keeper->folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (keeper->lock < 0 || fcntl(keeper->lock, F_OFD_SETLK, &whole) != 0) {
+            report(errno == EAGAIN || errno == EACCES ? "busy" : "the lock: %s", strerror(errno));
+            return false;
+        }
+    } while (fstat(keeper->lock, &ours) != 0 || fstatat(keeper->folder, "lock", &named, 0) != 0 ||
+             ours.st_ino != named.st_ino);
     proc_stat(getpid(), &self);
     if (ftruncate(keeper->lock, 0) != 0 ||
         dprintf(keeper->lock, "muster-keeper %d\npid %d\nstart %llu\nboot %s\n", WIRE_VERSION,
@@ -288,7 +294,7 @@ static bool set_up(Keeper *keeper, const char *path) {
     list_init(&keeper->waiting);
     list_init(&keeper->held);
     list_init(&keeper->dead);
-    keeper->runtime.pidfd.fd = keeper->room.fd = -1;
+    keeper->runtime.pidfd.fd = keeper->room.fd = keeper->lock = -1;
     keeper->runtime.last_status = -1;
     prctl(PR_SET_NAME, "muster-keeper");
     prctl(PR_SET_CHILD_SUBREAPER, 1);

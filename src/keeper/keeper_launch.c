@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -21,6 +20,7 @@
 
 /* How long an answer may take. */
 #define PATIENCE_MILLIS 5000
+#define PASSING_MILLIS  2
 #define READY_FD        3
 
 extern const char keeper_image[], keeper_image_end[];
@@ -125,11 +125,13 @@ static int wait_ready(int ready, Buf *report) {
 
 bool launch_is_locked(const char *folder) {
     char path[PATH_MAX];
+    struct flock whole = {.l_type = F_WRLCK};
     snprintf(path, sizeof path, "%s/lock", folder);
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return false;
-    bool locked = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    /* Asked, not tried: a lock of ours for a moment would keep a keeper from starting. */
+    bool locked = fcntl(file, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
     close(file);
     return locked;
 }
@@ -277,20 +279,18 @@ void launch_add_runtime(Buf *out, const KeeperRuntime *runtime, bool start) {
 }
 
 /* Has the keeper start the runtime. */
-static int start_runtime(const char *folder, const KeeperRuntime *runtime, Buf *report) {
+static int start_runtime(const char *folder, const KeeperRuntime *runtime) {
     Talk talk;
     int error = talk_begin(folder, &talk);
-    if (!error) {
-        launch_add_runtime(&talk.channel.out, runtime, true);
-        error = talk_ask(&talk);
-        WireReader answer = {.rest = talk.frame.payload};
-        wire_number(&answer);
-        if (!error)
-            error = (int)(int64_t)wire_number(&answer);
-        talk_done(&talk);
-    }
-    if (error && error != -EALREADY)
-        buf_printf(report, "the keeper: %s", strerror(-error));
+    if (error)
+        return error;
+    launch_add_runtime(&talk.channel.out, runtime, true);
+    error = talk_ask(&talk);
+    WireReader answer = {.rest = talk.frame.payload};
+    wire_number(&answer);
+    if (!error)
+        error = (int)(int64_t)wire_number(&answer);
+    talk_done(&talk);
     return error;
 }
 
@@ -305,12 +305,28 @@ int launch_waiting(const char *folder, Buf *report) {
     return error;
 }
 
+/* Whether an answer means a keeper that holds the lock but does not listen: not yet, or no more. */
+static bool is_passing(int error) {
+    return error == -ENOENT || error == -EPIPE || error == -ECONNRESET || error == -ESHUTDOWN;
+}
+
 int keeper_launch(const char *folder, const KeeperRuntime *runtime, Buf *report) {
-    int error = launch_waiting(folder, report);
-    if (error && error != -EBUSY)
-        return error;
-    /* Somebody was quicker, or it has been there for long: then it may lack a runtime. */
-    return start_runtime(folder, runtime, report);
+    int error;
+    for (int waited = 0; waited < PATIENCE_MILLIS; waited += PASSING_MILLIS) {
+        error = launch_waiting(folder, report);
+        if (error && error != -EBUSY)
+            return error;
+        /* Busy: somebody was quicker, or it has been there for long and may lack a runtime. */
+        error = start_runtime(folder, runtime);
+        if (!is_passing(error))
+            break;
+        poll(NULL, 0, PASSING_MILLIS);
+    }
+    if (error == -ESHUTDOWN)
+        buf_add(report, SPAN("the one before it is still ending its processes: try again"));
+    else if (error && error != -EALREADY)
+        buf_printf(report, "%s", strerror(-error));
+    return error;
 }
 
 int keeper_end(const char *folder, Nanos grace, Buf *report) {

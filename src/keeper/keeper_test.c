@@ -749,6 +749,33 @@ static void test_runtime_restarts(void **state) {
     buf_done(&report);
 }
 
+/* One that comes while another goes, at every moment of its going. */
+static void test_launched_while_another_ends(void **state) {
+    Kit *kit = *state;
+    static const char *const argv[] = {"sleep", "1000", NULL};
+    KeeperRuntime runtime = {.program = "/bin/sleep", .argv = argv, .cwd = "/"};
+    Buf report = {0};
+    kit_disconnect(kit);
+    assert_int_equal(keeper_launch(kit->folder, &runtime, &report), 0);
+    for (int round = 0; round < 30; round++) {
+        pid_t ending = fork();
+        if (ending == 0) {
+            Buf ignored = {0};
+            _exit(keeper_end(kit->folder, NANOS_PER_SECOND, &ignored) == 0 ? 0 : 1);
+        }
+        int error;
+        do
+            error = keeper_launch(kit->folder, &runtime, &report);
+        while (error == -EALREADY); /* it has not been told yet */
+        assert_int_equal(error, 0);
+        int status;
+        waitpid(ending, &status, 0);
+        assert_int_equal(status, 0);
+    }
+    assert_int_equal(keeper_end(kit->folder, NANOS_PER_SECOND, &report), 0);
+    buf_done(&report);
+}
+
 static void test_ends(void **state) {
     Kit *kit = *state;
     Buf report = {0};
@@ -833,6 +860,7 @@ int main(int argc, char **argv) {
         KIT_TEST(test_both_die),
         KIT_TEST(test_listeners),
         KIT_TEST(test_runtime_restarts),
+        KIT_TEST(test_launched_while_another_ends),
         KIT_TEST(test_ends),
         KIT_TEST(test_leaks_nothing),
         KIT_TEST(test_second_runtime),
