@@ -14,12 +14,17 @@ import { openBrowser, Project, sleep, until } from '../../tests/dashboard/run.mj
 
 const [, , program, ...options] = process.argv
 const asJson = options.includes('--json')
-const minutes = options.includes('--minutes') ? Number(options[options.indexOf('--minutes') + 1]) : 1
+const minutes = options.includes('--minutes')
+  ? Number(options[options.indexOf('--minutes') + 1])
+  : 1
 const rows = []
 
 function note(measure, unit, value) {
   rows.push({ measure, unit, value })
-  if (!asJson) console.log(`${measure.padEnd(58)} ${unit.padEnd(8)} ${value >= 100 ? Math.round(value) : value.toFixed(1)}`)
+  if (!asJson)
+    console.log(
+      `${measure.padEnd(58)} ${unit.padEnd(8)} ${value >= 100 ? Math.round(value) : value.toFixed(1)}`,
+    )
 }
 
 // One random series for all runs.
@@ -34,20 +39,42 @@ class Synthetic {
     this.edges = new Map()
     while (this.edges.size < edges) {
       const [a, b] = [Math.floor(next() * nodes), Math.floor(next() * nodes)].sort((x, y) => x - y)
-      if (a !== b) this.edges.set(`${a}-${b}`, { a, b, rps: 1 + next() * next() * 500, latency: 500 + next() * 40_000 })
+      if (a !== b)
+        this.edges.set(`${a}-${b}`, {
+          a,
+          b,
+          rps: 1 + next() * next() * 500,
+          latency: 500 + next() * 40_000,
+        })
     }
     this.folder = mkdtempSync(join(tmpdir(), 'muster-bench-'))
   }
 
   async start() {
-    this.runtime = spawn(program, ['serve', '--listen', '127.0.0.1:0', '--data', join(this.folder, '.muster')],
-      { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.runtime = spawn(
+      program,
+      ['serve', '--listen', '127.0.0.1:0', '--data', join(this.folder, '.muster')],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    )
     this.base = await new Promise((done) =>
-      this.runtime.stdout.on('data', (text) => done(/listening on (\S+)/.exec(String(text))[1])))
-    this.ids = await Promise.all(this.names.map(async (name, at) => (await this.post('/v1/registrations', [{
-      service_name: name, service_type: 'HYBRID', language: ['GO', 'RUST', 'TYPESCRIPT', 'C', 'PYTHON'][at % 5],
-      instance_id: `${name}-1`, metadata: { namespace: `group-${at % 12}` },
-    }])).service_id))
+      this.runtime.stdout.on('data', (text) => done(/listening on (\S+)/.exec(String(text))[1])),
+    )
+    this.ids = await Promise.all(
+      this.names.map(
+        async (name, at) =>
+          (
+            await this.post('/v1/registrations', [
+              {
+                service_name: name,
+                service_type: 'HYBRID',
+                language: ['GO', 'RUST', 'TYPESCRIPT', 'C', 'PYTHON'][at % 5],
+                instance_id: `${name}-1`,
+                metadata: { namespace: `group-${at % 12}` },
+              },
+            ])
+          ).service_id,
+      ),
+    )
     this.beat()
     this.report()
     this.timers = [setInterval(() => this.beat(), 3000), setInterval(() => this.report(), 1000)]
@@ -55,7 +82,8 @@ class Synthetic {
 
   async post(path, messages) {
     const response = await fetch(this.base + path, {
-      method: 'POST', headers: { 'content-type': 'application/json' },
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
       body: messages.map((message) => JSON.stringify(message)).join('\n'),
     })
     const text = await response.text()
@@ -65,19 +93,33 @@ class Synthetic {
 
   beat() {
     this.sequence = (this.sequence ?? 0) + 1
-    void this.post('/v1/heartbeats', this.ids.map((service_id) => ({
-      service_id, sequence: this.sequence, health: { state: 'HEALTHY' },
-      metrics: { cpu_percent: Math.random() * 60, memory_bytes: 40_000_000 + Math.round(Math.random() * 4e6) },
-    }))).catch(() => undefined)
+    void this.post(
+      '/v1/heartbeats',
+      this.ids.map((service_id) => ({
+        service_id,
+        sequence: this.sequence,
+        health: { state: 'HEALTHY' },
+        metrics: {
+          cpu_percent: Math.random() * 60,
+          memory_bytes: 40_000_000 + Math.round(Math.random() * 4e6),
+        },
+      })),
+    ).catch(() => undefined)
   }
 
   report() {
-    void this.post('/v1/activities', [...this.edges.values()].map(({ a, b, rps, latency }) => ({
-      service_id: this.ids[a], target_service: this.names[b], type: 'RESPONSE_RECEIVED', method: 'Get',
-      batch_size: Math.max(1, Math.round(rps * (0.7 + Math.random() * 0.6))),
-      latency_us: Math.round(latency * (0.7 + Math.random() * 0.6)),
-      error_count: Math.random() < 0.02 ? 1 : 0,
-    }))).catch(() => undefined)
+    void this.post(
+      '/v1/activities',
+      [...this.edges.values()].map(({ a, b, rps, latency }) => ({
+        service_id: this.ids[a],
+        target_service: this.names[b],
+        type: 'RESPONSE_RECEIVED',
+        method: 'Get',
+        batch_size: Math.max(1, Math.round(rps * (0.7 + Math.random() * 0.6))),
+        latency_us: Math.round(latency * (0.7 + Math.random() * 0.6)),
+        error_count: Math.random() < 0.02 ? 1 : 0,
+      })),
+    ).catch(() => undefined)
   }
 
   stop() {
@@ -94,19 +136,24 @@ async function heap(session) {
 
 // Frames a second, and what held the page up for more than 50 ms.
 function countFrames(page, seconds) {
-  return page.evaluate((time) => new Promise((done) => {
-    const long = []
-    new PerformanceObserver((list) => long.push(...list.getEntries().map((entry) => entry.duration)))
-      .observe({ type: 'longtask' })
-    const start = performance.now()
-    let count = 0
-    const tick = (now) => {
-      count++
-      if (now - start < time * 1000) requestAnimationFrame(tick)
-      else done({ frames: count / ((now - start) / 1000), tasks: long })
-    }
-    requestAnimationFrame(tick)
-  }), seconds)
+  return page.evaluate(
+    (time) =>
+      new Promise((done) => {
+        const long = []
+        new PerformanceObserver((list) =>
+          long.push(...list.getEntries().map((entry) => entry.duration)),
+        ).observe({ type: 'longtask' })
+        const start = performance.now()
+        let count = 0
+        const tick = (now) => {
+          count++
+          if (now - start < time * 1000) requestAnimationFrame(tick)
+          else done({ frames: count / ((now - start) / 1000), tasks: long })
+        }
+        requestAnimationFrame(tick)
+      }),
+    seconds,
+  )
 }
 
 async function watchPage(label, nodes, edges, seconds, withMemory) {
@@ -148,14 +195,21 @@ async function scrollLogs() {
     await page.goto(`${synthetic.base}/logs`)
     await page.getByText('No entry matches').waitFor()
     for (let sent = 0; sent < rows * 1.05; sent += 5000) {
-      await synthetic.post('/v1/log-entries', Array.from({ length: 5000 }, (_, at) => ({
-        service_name: synthetic.names[at % 4], level: ['INFO', 'DEBUG', 'WARN', 'ERROR'][at % 4],
-        message: `request ${sent + at} took ${at % 97} ms and answered ${at % 13 ? 200 : 500}`,
-      })))
+      await synthetic.post(
+        '/v1/log-entries',
+        Array.from({ length: 5000 }, (_, at) => ({
+          service_name: synthetic.names[at % 4],
+          level: ['INFO', 'DEBUG', 'WARN', 'ERROR'][at % 4],
+          message: `request ${sent + at} took ${at % 97} ms and answered ${at % 13 ? 200 : 500}`,
+        })),
+      )
       await sleep(300) // a reader that is too slow is told what it missed, instead of all
     }
-    await until('all rows on the page', async () =>
-      /100.000/.test((await page.locator('main').textContent()).slice(0, 300)), 90)
+    await until(
+      'all rows on the page',
+      async () => /100.000/.test((await page.locator('main').textContent()).slice(0, 300)),
+      90,
+    )
     await page.mouse.move(700, 500)
     await page.mouse.wheel(0, -600)
     await sleep(1000)
@@ -176,7 +230,10 @@ async function scrollLogs() {
 // From the end of a process to its node being drawn red, by one clock.
 async function redTime() {
   const folder = mkdtempSync(join(tmpdir(), 'muster-bench-'))
-  writeFileSync(join(folder, 'muster.yaml'), 'services:\n  victim:\n    command: [sleep, "1000"]\n    max_retries: 100\n    restart: { policy: always, initial: 100ms, max: 100ms }\n')
+  writeFileSync(
+    join(folder, 'muster.yaml'),
+    'services:\n  victim:\n    command: [sleep, "1000"]\n    max_retries: 100\n    restart: { policy: always, initial: 100ms, max: 100ms }\n',
+  )
   const project = new Project(program, folder)
   await project.start()
   const browser = await openBrowser(process.env.CHROMIUM)
@@ -186,14 +243,24 @@ async function redTime() {
     await page.goto(`${new URL(await project.link()).origin}/topology`)
     await page.locator('[data-service="victim"][data-health="healthy"]').first().waitFor()
     for (let round = 0; round < 5; round++) {
-      const pid = await until('the victim', async () =>
-        (await project.services()).victim.instances.find((each) => each.pid > 0 && /RUNNING|HEALTHY/.test(each.state))?.pid)
+      const pid = await until(
+        'the victim',
+        async () =>
+          (await project.services()).victim.instances.find(
+            (each) => each.pid > 0 && /RUNNING|HEALTHY/.test(each.state),
+          )?.pid,
+      )
       await page.locator('[data-service="victim"][data-health="healthy"]').first().waitFor()
-      const red = page.evaluate(() => new Promise((done) => {
-        const look = () => document.querySelector('[data-service="victim"]')?.dataset.health === 'unhealthy'
-          ? requestAnimationFrame(() => done(Date.now())) : requestAnimationFrame(look)
-        look()
-      }))
+      const red = page.evaluate(
+        () =>
+          new Promise((done) => {
+            const look = () =>
+              document.querySelector('[data-service="victim"]')?.dataset.health === 'unhealthy'
+                ? requestAnimationFrame(() => done(Date.now()))
+                : requestAnimationFrame(look)
+            look()
+          }),
+      )
       await sleep(200)
       const killed = Date.now()
       process.kill(pid, 'SIGKILL')
@@ -204,7 +271,11 @@ async function redTime() {
     project.stop()
     rmSync(folder, { recursive: true, force: true })
   }
-  note('from the end of a process to its node being red, median', 'ms', times.sort((a, b) => a - b)[2])
+  note(
+    'from the end of a process to its node being red, median',
+    'ms',
+    times.sort((a, b) => a - b)[2],
+  )
 }
 
 await watchPage('300 nodes, 1,000 edges', 300, 1000, minutes * 60, true)

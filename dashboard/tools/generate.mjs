@@ -8,35 +8,35 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const protos = join(root, '..', 'proto')
 const out = join(root, 'src', 'gen')
 const files = [
-    'broker',
-    'chaos',
-    'common',
-    'config',
-    'configuration',
-    'health',
-    'load',
-    'logger',
-    'orchestrator',
-    'runtime',
-    'service',
-    'state',
-    'topology',
+  'broker',
+  'chaos',
+  'common',
+  'config',
+  'configuration',
+  'health',
+  'load',
+  'logger',
+  'orchestrator',
+  'runtime',
+  'service',
+  'state',
+  'topology',
 ]
-    .map((name) => `runtime/v1/${name}.proto`)
-    .concat('google/api/annotations.proto', 'google/api/http.proto', 'muster/options.proto')
+  .map((name) => `runtime/v1/${name}.proto`)
+  .concat('google/api/annotations.proto', 'google/api/http.proto', 'muster/options.proto')
 
 rmSync(out, { recursive: true, force: true })
 mkdirSync(out, { recursive: true })
 const { status } = spawnSync(
-    'protoc',
-    [
-        `--plugin=protoc-gen-es=${join(root, 'node_modules', '.bin', 'protoc-gen-es')}`,
-        `--es_out=${out}`,
-        '--es_opt=target=ts,import_extension=none',
-        `-I${protos}`,
-        '-I/usr/include',
-        ...files,
-    ],
-    { stdio: 'inherit' },
+  'protoc',
+  [
+    `--plugin=protoc-gen-es=${join(root, 'node_modules', '.bin', 'protoc-gen-es')}`,
+    `--es_out=${out}`,
+    '--es_opt=target=ts,import_extension=none',
+    `-I${protos}`,
+    '-I/usr/include',
+    ...files,
+  ],
+  { stdio: 'inherit' },
 )
 process.exit(status ?? 1)

@@ -7,7 +7,9 @@ import { fileURLToPath } from "node:url";
 const here = dirname(fileURLToPath(import.meta.url));
 const protos = join(here, "../../proto");
 const out = join(here, "src/gen");
-const files = ["topology", "broker", "health", "logger", "common"].map((name) => `runtime/v1/${name}.proto`);
+const files = ["topology", "broker", "health", "logger", "common"].map(
+  (name) => `runtime/v1/${name}.proto`,
+);
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });

@@ -8,7 +8,8 @@ import { openBrowser, Project, sleep, until } from './run.mjs'
 
 const [, , program, folder, chromium] = process.argv
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const SERVER = 'calculator-server', CLIENT = 'calculator-client'
+const SERVER = 'calculator-server',
+  CLIENT = 'calculator-client'
 const EXTRA = `
   parrot:
     command: ["sh", "-c", "while read -r line; do echo \\"parrot says $line\\"; done"]
@@ -16,7 +17,10 @@ const EXTRA = `
 `
 
 const project = new Project(program, folder, EXTRA)
-let passed = 0, failed = 0, page, base
+let passed = 0,
+  failed = 0,
+  page,
+  base
 
 async function test(name, body) {
   const start = Date.now()
@@ -27,7 +31,9 @@ async function test(name, body) {
   } catch (error) {
     failed++
     console.log(`not ok ${name}: ${error.message}`)
-    await page?.screenshot({ path: join(process.env.SHOTS ?? '.', `failed-${failed}.png`) }).catch(() => undefined)
+    await page
+      ?.screenshot({ path: join(process.env.SHOTS ?? '.', `failed-${failed}.png`) })
+      .catch(() => undefined)
   }
 }
 
@@ -37,10 +43,22 @@ const open = (path) => page.goto(base + path)
 
 async function look(where) {
   await page.evaluate(axe)
-  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
+  const { violations } = await page.evaluate(() =>
+    window.axe.run(document, { resultTypes: ['violations'] }),
+  )
   const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
   if (serious.length)
-    throw new Error(`${where}: ${serious.map((v) => `${v.id} (${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(' | ')})`).join('; ')}`)
+    throw new Error(
+      `${where}: ${serious
+        .map(
+          (v) =>
+            `${v.id} (${v.nodes
+              .slice(0, 3)
+              .map((n) => n.html.slice(0, 160))
+              .join(' | ')})`,
+        )
+        .join('; ')}`,
+    )
 }
 
 await project.start()
@@ -67,10 +85,16 @@ try {
 
   await test('the graph shows who talks to whom, with live rates', async () => {
     await node(CLIENT).waitFor()
-    await page.getByRole('navigation', { name: 'Connections' })
-      .getByRole('button', { name: `${CLIENT} → ${SERVER}` }).first().evaluate((button) => button.click())
+    await page
+      .getByRole('navigation', { name: 'Connections' })
+      .getByRole('button', { name: `${CLIENT} → ${SERVER}` })
+      .first()
+      .evaluate((button) => button.click())
     const panel = page.getByRole('complementary', { name: new RegExp('Connection') })
-    await until('a rate above zero', async () => parseFloat(await panel.locator('dd').first().textContent()) > 0)
+    await until(
+      'a rate above zero',
+      async () => parseFloat(await panel.locator('dd').first().textContent()) > 0,
+    )
     await panel.getByText('Add').first().waitFor()
   })
 
@@ -78,7 +102,9 @@ try {
     await page.getByRole('complementary').locator('a[href*="corr="]').first().click()
     await page.waitForURL(/logs\?corr=/)
     await until('entries of client and server', async () => {
-      const names = await page.locator('[data-log]').evaluateAll((rows) => rows.map((r) => r.dataset.log))
+      const names = await page
+        .locator('[data-log]')
+        .evaluateAll((rows) => rows.map((r) => r.dataset.log))
       return names.includes(SERVER) && names.includes(CLIENT)
     })
   })
@@ -86,29 +112,42 @@ try {
   await test('logs are filtered by the runtime, and mistakes are shown', async () => {
     await open(`/logs?filter=${encodeURIComponent(`service:${SERVER}`)}`)
     await page.locator(`[data-log="${SERVER}"]`).first().waitFor()
-    if (await page.locator(`[data-log="${CLIENT}"]`).count()) throw new Error('an entry of another service')
+    if (await page.locator(`[data-log="${CLIENT}"]`).count())
+      throw new Error('an entry of another service')
     await page.getByLabel('Filter logs').first().fill('level>>')
-    await page.getByText(/column|expected|unexpected/i).first().waitFor()
+    await page
+      .getByText(/column|expected|unexpected/i)
+      .first()
+      .waitFor()
   })
 
   await test('a killed server goes red and comes back', async () => {
     await open('/topology')
     await node(SERVER).waitFor()
     const before = (await project.services())[SERVER]
-    const seen = page.evaluate((name) => new Promise((done) => {
-      const states = []
-      const note = () => {
-        const element = document.querySelector(`.react-flow [data-service="${name}"]`)
-        const state = element?.dataset.health ?? 'gone'
-        if (states.at(-1) !== state) states.push(state)
-        if (states.includes('unhealthy') && state === 'healthy') done(states)
-        else requestAnimationFrame(note)
-      }
-      note()
-    }), SERVER)
+    const seen = page.evaluate(
+      (name) =>
+        new Promise((done) => {
+          const states = []
+          const note = () => {
+            const element = document.querySelector(`.react-flow [data-service="${name}"]`)
+            const state = element?.dataset.health ?? 'gone'
+            if (states.at(-1) !== state) states.push(state)
+            if (states.includes('unhealthy') && state === 'healthy') done(states)
+            else requestAnimationFrame(note)
+          }
+          note()
+        }),
+      SERVER,
+    )
     await sleep(300)
     process.kill(before.instances.find((each) => each.pid > 0).pid, 'SIGKILL')
-    const states = await Promise.race([seen, sleep(30_000).then(() => { throw new Error('it did not come back') })])
+    const states = await Promise.race([
+      seen,
+      sleep(30_000).then(() => {
+        throw new Error('it did not come back')
+      }),
+    ])
     if (states[0] !== 'healthy') throw new Error(states.join(' → '))
     const after = (await project.services())[SERVER]
     if (after.restarts <= before.restarts) throw new Error('not restarted')
@@ -118,7 +157,9 @@ try {
     await open('/services')
     await row(SERVER).waitFor()
     const before = (await project.services())[SERVER].instances.find((each) => each.pid > 0).pid
-    await row(SERVER).getByRole('button', { name: `Restart ${SERVER}`, exact: true }).click()
+    await row(SERVER)
+      .getByRole('button', { name: `Restart ${SERVER}`, exact: true })
+      .click()
     await page.getByText(`Restart: ${SERVER} done`).waitFor()
     const after = (await project.services())[SERVER].instances.find((each) => each.pid > 0).pid
     if (before === after) throw new Error('the same process')
@@ -129,7 +170,10 @@ try {
     await page.locator('[data-output="parrot"] .xterm-screen').click()
     await page.keyboard.type('good morning\n')
     await until('the answer', async () =>
-      (await page.locator('[data-output="parrot"] .xterm-rows').textContent()).includes('parrot says good morning'))
+      (await page.locator('[data-output="parrot"] .xterm-rows').textContent()).includes(
+        'parrot says good morning',
+      ),
+    )
   })
 
   await test('the configuration is edited, checked, reviewed and applied', async () => {
@@ -138,11 +182,20 @@ try {
     await editor.click()
     await page.keyboard.press('Control+End')
     await page.keyboard.type('    commandd: echo\n')
-    await page.getByText(/commandd/).last().waitFor()
-    await until('the mistake', async () => (await page.locator('section[aria-live]').textContent()).includes('command'))
-    if (await page.getByRole('button', { name: 'Review changes' }).isEnabled()) throw new Error('it could be applied')
+    await page
+      .getByText(/commandd/)
+      .last()
+      .waitFor()
+    await until('the mistake', async () =>
+      (await page.locator('section[aria-live]').textContent()).includes('command'),
+    )
+    if (await page.getByRole('button', { name: 'Review changes' }).isEnabled())
+      throw new Error('it could be applied')
     await page.keyboard.press('Control+Shift+Home')
-    const text = readFileSync(join(project.folder, 'muster.yaml'), 'utf8').replace('parrot says', 'polly says')
+    const text = readFileSync(join(project.folder, 'muster.yaml'), 'utf8').replace(
+      'parrot says',
+      'polly says',
+    )
     await page.evaluate((words) => navigator.clipboard.writeText(words), text)
     await page.keyboard.press('Control+a')
     await page.keyboard.press('Control+v')
@@ -151,7 +204,8 @@ try {
     await page.getByText('parrot').first().waitFor()
     await page.getByRole('button', { name: 'Apply' }).click()
     await page.getByText(/is in force/).waitFor()
-    if (!readFileSync(join(project.folder, 'muster.yaml'), 'utf8').includes('polly says')) throw new Error('not written')
+    if (!readFileSync(join(project.folder, 'muster.yaml'), 'utf8').includes('polly says'))
+      throw new Error('not written')
   })
 
   await test('dark, German, and a deep link survive a reload', async () => {
@@ -161,7 +215,8 @@ try {
     await page.getByRole('button', { name: /Language/ }).click()
     await page.reload()
     await page.getByRole('complementary', { name: `Dienst ${SERVER}` }).waitFor()
-    if ((await page.evaluate(() => document.documentElement.dataset.theme)) !== 'dark') throw new Error('not dark')
+    if ((await page.evaluate(() => document.documentElement.dataset.theme)) !== 'dark')
+      throw new Error('not dark')
     await page.getByRole('button', { name: /Sprache/ }).click()
   })
 
@@ -183,14 +238,28 @@ try {
     process.kill(pid, 'SIGKILL')
     await until('another runtime', async () => {
       const services = await project.services()
-      return services[SERVER].instances.some((each) => pids.includes(each.pid)) && (await project.runtimePid()) !== pid
+      return (
+        services[SERVER].instances.some((each) => pids.includes(each.pid)) &&
+        (await project.runtimePid()) !== pid
+      )
     })
-    await until('the page live again', async () => (await page.getByRole('status').first().textContent()).includes('Live'))
+    await until('the page live again', async () =>
+      (await page.getByRole('status').first().textContent()).includes('Live'),
+    )
     await page.getByRole('complementary', { name: `Service ${SERVER}` }).waitFor()
     await node(CLIENT).waitFor()
   })
 
-  for (const path of ['/topology', `/topology?node=${SERVER}`, '/services', `/services/${SERVER}`, '/health', '/logs', '/events', '/configuration'])
+  for (const path of [
+    '/topology',
+    `/topology?node=${SERVER}`,
+    '/services',
+    `/services/${SERVER}`,
+    '/health',
+    '/logs',
+    '/events',
+    '/configuration',
+  ])
     await test(`nothing serious for those who cannot see: ${path}`, async () => {
       await open(path)
       await sleep(800)

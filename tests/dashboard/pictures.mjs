@@ -34,7 +34,10 @@ try {
   await page.goto(link)
   await sleep(20_000) // something to show
   for (const [name, path, scheme] of PICTURES)
-    for (const [suffix, width, height] of [['', 1280, 760], ['-narrow', 390, 780]]) {
+    for (const [suffix, width, height] of [
+      ['', 1280, 760],
+      ['-narrow', 390, 780],
+    ]) {
       await page.emulateMedia({ colorScheme: scheme })
       await page.setViewportSize({ width, height })
       await page.goto(base + path)

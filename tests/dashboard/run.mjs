@@ -37,7 +37,11 @@ export class Project {
   }
 
   muster(...args) {
-    return run(this.program, args, { cwd: this.folder, maxBuffer: 1 << 26, env: { ...process.env, NO_COLOR: '1' } })
+    return run(this.program, args, {
+      cwd: this.folder,
+      maxBuffer: 1 << 26,
+      env: { ...process.env, NO_COLOR: '1' },
+    })
   }
 
   async start() {
@@ -50,7 +54,9 @@ export class Project {
   }
 
   async runtimePid() {
-    return JSON.parse((await this.muster('call', '.', 'runtime.v1.RuntimeService/GetRuntime', '{}')).stdout).pid
+    return JSON.parse(
+      (await this.muster('call', '.', 'runtime.v1.RuntimeService/GetRuntime', '{}')).stdout,
+    ).pid
   }
 
   async link(...options) {
@@ -69,7 +75,14 @@ export class Project {
 export function openBrowser(executablePath = '/usr/bin/chromium', extra = []) {
   return chromium.launch({
     executablePath,
-    args: ['--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', ...extra],
+    args: [
+      '--no-sandbox',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      ...extra,
+    ],
   })
 }

@@ -1,6 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { Histogram } from "./histogram.js";
-import { type ActivityEvent, ActivityEventSchema, ActivityType } from "./gen/runtime/v1/topology_pb.js";
+import {
+  type ActivityEvent,
+  ActivityEventSchema,
+  ActivityType,
+} from "./gen/runtime/v1/topology_pb.js";
 
 /** One call that this service made. */
 export interface Activity {
@@ -67,7 +71,10 @@ export class ActivityBatches {
         targetService: batch.activity.targetService,
         method: batch.activity.method,
         protocol: batch.activity.protocol ?? "grpc",
-        type: batch.errors === batch.count ? ActivityType.ACTIVITY_ERROR : ActivityType.RESPONSE_RECEIVED,
+        type:
+          batch.errors === batch.count
+            ? ActivityType.ACTIVITY_ERROR
+            : ActivityType.RESPONSE_RECEIVED,
         timestampMs: BigInt(Date.now()),
         batchSize: batch.count,
         errorCount: batch.errors,

@@ -45,8 +45,11 @@ export class BalancedTransport implements Transport {
 
   private async choose(): Promise<Transport> {
     const waitMs = this.options.waitMs ?? 5000;
-    const instance = this.watch ? await this.watch.ready(waitMs) : (await this.broker.lookup(this.name, this.options))[0];
-    if (!instance) throw new ConnectError(`nobody offers ${this.name} at the moment`, Code.Unavailable);
+    const instance = this.watch
+      ? await this.watch.ready(waitMs)
+      : (await this.broker.lookup(this.name, this.options))[0];
+    if (!instance)
+      throw new ConnectError(`nobody offers ${this.name} at the moment`, Code.Unavailable);
     return this.connectionTo(instance).transport;
   }
 

@@ -37,7 +37,14 @@ export interface Offer {
 }
 
 /** How calls end when the runtime is not there. */
-const AWAY = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Aborted, Code.Canceled, Code.Internal, Code.Unknown]);
+const AWAY = new Set([
+  Code.Unavailable,
+  Code.DeadlineExceeded,
+  Code.Aborted,
+  Code.Canceled,
+  Code.Internal,
+  Code.Unknown,
+]);
 
 /** Finds services by name, and offers this one's. */
 export class Broker {
@@ -46,7 +53,10 @@ export class Broker {
   private readonly watches = new Set<ServiceWatch>();
   private readonly found = new Map<string, BrokerInstance[]>();
 
-  constructor(connection: RuntimeConnection | undefined, private readonly reporter: TopologyReporter) {
+  constructor(
+    connection: RuntimeConnection | undefined,
+    private readonly reporter: TopologyReporter,
+  ) {
     this.client = connection?.client(BrokerService);
   }
 
@@ -65,7 +75,10 @@ export class Broker {
     const withdrawn = this.offers.filter((entry) => entry.offer.name === name);
     for (const entry of withdrawn) {
       this.offers.splice(this.offers.indexOf(entry), 1);
-      if (entry.registrationId) await this.client?.deregisterInstance({ registrationId: entry.registrationId }).catch(() => {});
+      if (entry.registrationId)
+        await this.client
+          ?.deregisterInstance({ registrationId: entry.registrationId })
+          .catch(() => {});
     }
   }
 
@@ -99,7 +112,9 @@ export class Broker {
 
   /** Keeps a list of the usable instances up to date. */
   watch(name: string, options: Pick<LookupOptions, "role" | "metadata"> = {}): ServiceWatch {
-    const watch = new ServiceWatch(this.client, this.reporter, name, options, () => this.watches.delete(watch));
+    const watch = new ServiceWatch(this.client, this.reporter, name, options, () =>
+      this.watches.delete(watch),
+    );
     this.watches.add(watch);
     return watch;
   }
@@ -155,7 +170,8 @@ export class ServiceWatch extends EventEmitter<{ change: [BrokerInstance[]] }> {
       total += instance.weight;
       if (!chosen || credit > this.credits.get(chosen.registrationId)!) chosen = instance;
     }
-    if (chosen) this.credits.set(chosen.registrationId, this.credits.get(chosen.registrationId)! - total);
+    if (chosen)
+      this.credits.set(chosen.registrationId, this.credits.get(chosen.registrationId)! - total);
     return chosen;
   }
 
@@ -181,7 +197,12 @@ export class ServiceWatch extends EventEmitter<{ change: [BrokerInstance[]] }> {
     let resumeAfter: Revision | undefined;
     while (!this.stopping.signal.aborted) {
       try {
-        const request = { name: this.name, ...this.options, serviceId: this.reporter.serviceId ?? "", resumeAfter };
+        const request = {
+          name: this.name,
+          ...this.options,
+          serviceId: this.reporter.serviceId ?? "",
+          resumeAfter,
+        };
         for await (const state of client.watchService(request, { signal: this.stopping.signal })) {
           backoff.reset();
           resumeAfter = state.revision;

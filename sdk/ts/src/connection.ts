@@ -12,9 +12,17 @@ export interface Connection {
 /** Opens nothing yet: the connection is made with the first call, and again whenever it was lost. */
 export function openConnection(address: string, interceptors: Interceptor[] = []): Connection {
   const unix = address.startsWith("unix:") ? address.slice("unix:".length) : undefined;
-  const baseUrl = unix ? "http://localhost" : address.includes("://") ? address : `http://${address}`;
+  const baseUrl = unix
+    ? "http://localhost"
+    : address.includes("://")
+      ? address
+      : `http://${address}`;
   const options = unix ? { createConnection: () => connectSocket(unix) } : {};
-  const sessions = new Http2SessionManager(baseUrl, { pingIntervalMs: 20_000, idleConnectionTimeoutMs: 60_000 }, options);
+  const sessions = new Http2SessionManager(
+    baseUrl,
+    { pingIntervalMs: 20_000, idleConnectionTimeoutMs: 60_000 },
+    options,
+  );
   return {
     transport: createGrpcTransport({ baseUrl, sessionManager: sessions, interceptors }),
     close: () => sessions.abort(),
@@ -70,7 +78,11 @@ export function pause(milliseconds: number, signal?: AbortSignal): Promise<void>
 }
 
 /** Waits while somebody awaits it: the process does not end. Returns early when the signal aborts. */
-export function wait(milliseconds: number, signal?: AbortSignal, background = false): Promise<void> {
+export function wait(
+  milliseconds: number,
+  signal?: AbortSignal,
+  background = false,
+): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();
     const done = () => {

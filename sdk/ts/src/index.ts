@@ -2,7 +2,12 @@ export { type Activity } from "./activity.js";
 export { BalancedTransport, type DiscoveryOptions } from "./balancer.js";
 export { Broker, type LookupOptions, type Offer, ServiceWatch } from "./broker.js";
 export { RuntimeConnection } from "./connection.js";
-export { CORRELATION_HEADER, correlationId, newCorrelationId, withCorrelationId } from "./correlation.js";
+export {
+  CORRELATION_HEADER,
+  correlationId,
+  newCorrelationId,
+  withCorrelationId,
+} from "./correlation.js";
 export { type Environment, readEnvironment } from "./environment.js";
 export { bucketOf, Histogram } from "./histogram.js";
 export { clientInterceptor, serverInterceptor } from "./interceptor.js";

@@ -1,12 +1,20 @@
 import { type Interceptor, type StreamResponse, type UnaryResponse } from "@connectrpc/connect";
-import { CORRELATION_HEADER, correlationId, newCorrelationId, withCorrelationId } from "./correlation.js";
+import {
+  CORRELATION_HEADER,
+  correlationId,
+  newCorrelationId,
+  withCorrelationId,
+} from "./correlation.js";
 import type { TopologyReporter } from "./reporter.js";
 
 /**
  * For clients: passes the correlation id on, and reports each call as activity.
  * `target` names whom the client calls: the service's name, or what it is looked up by.
  */
-export function clientInterceptor(reporter: TopologyReporter, target: string | (() => string)): Interceptor {
+export function clientInterceptor(
+  reporter: TopologyReporter,
+  target: string | (() => string),
+): Interceptor {
   return (next) => async (request) => {
     const id = request.header.get(CORRELATION_HEADER) ?? correlationId();
     if (id) request.header.set(CORRELATION_HEADER, id);
@@ -36,7 +44,10 @@ export function clientInterceptor(reporter: TopologyReporter, target: string | (
 }
 
 /** A stream counts when it is over. */
-async function* reportedAtEnd<T>(messages: AsyncIterable<T>, report: (error?: unknown) => void): AsyncIterable<T> {
+async function* reportedAtEnd<T>(
+  messages: AsyncIterable<T>,
+  report: (error?: unknown) => void,
+): AsyncIterable<T> {
   try {
     yield* messages;
   } catch (error) {

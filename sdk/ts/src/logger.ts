@@ -2,7 +2,13 @@ import { create, type JsonObject } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
 import { pause, type RuntimeConnection, wait } from "./connection.js";
 import { correlationId } from "./correlation.js";
-import { type LogEntry, LogEntrySchema, LoggerService, LogLevel, LogStream } from "./gen/runtime/v1/logger_pb.js";
+import {
+  type LogEntry,
+  LogEntrySchema,
+  LoggerService,
+  LogLevel,
+  LogStream,
+} from "./gen/runtime/v1/logger_pb.js";
 
 /** Entries that wait for the runtime; beyond it the oldest are dropped, and their number is logged. */
 const WAITING_MAX = 10_000;
@@ -45,7 +51,10 @@ export class Logger {
     const id = correlationId() ?? "";
     if (!this.sending) {
       const line = `${LogLevel[level]} ${id ? `${id} ` : ""}${message}`;
-      (level >= LogLevel.WARN ? console.error : console.log)(line, ...(attributes ? [attributes] : []));
+      (level >= LogLevel.WARN ? console.error : console.log)(
+        line,
+        ...(attributes ? [attributes] : []),
+      );
       return;
     }
     // Finer than a millisecond, so that entries of several services sort as they happened.

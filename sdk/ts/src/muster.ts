@@ -35,7 +35,9 @@ export class Muster {
   private constructor(options: TopologyReporterOptions) {
     const environment = readEnvironment();
     const address = options.topologyAddress ?? environment.address;
-    this.connection = address ? new RuntimeConnection(address, options.token ?? environment.token) : undefined;
+    this.connection = address
+      ? new RuntimeConnection(address, options.token ?? environment.token)
+      : undefined;
     this.topology = new TopologyReporter(options, this.connection);
     this.broker = new Broker(this.connection, this.topology);
     this.topology.onRegistered = () => void this.broker.offerAgain();
@@ -59,7 +61,11 @@ export class Muster {
   }
 
   /** A client of a service that is found by its name in the broker. */
-  client<S extends DescService>(service: S, name: string, options: DiscoveryOptions = {}): Client<S> {
+  client<S extends DescService>(
+    service: S,
+    name: string,
+    options: DiscoveryOptions = {},
+  ): Client<S> {
     const transport = new BalancedTransport(this.broker, this.topology, name, options);
     this.transports.push(transport);
     return createClient(service, transport);

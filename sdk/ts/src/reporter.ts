@@ -38,7 +38,13 @@ export interface TopologyReporterOptions {
   version?: string;
   /** Where it can be reached: `127.0.0.1:50051`. */
   address?: string;
-  metadata?: { region?: string; environment?: string; team?: string; versionHash?: string; labels?: Record<string, string> };
+  metadata?: {
+    region?: string;
+    environment?: string;
+    team?: string;
+    versionHash?: string;
+    labels?: Record<string, string>;
+  };
   /** The heartbeat interval it would like. */
   heartbeatIntervalMs?: number;
   /** Whether calls are reported; left out: they are. */
@@ -85,7 +91,9 @@ export class TopologyReporter {
     this.serviceName = options.serviceName ?? environment.service ?? "";
     this.instanceId = options.instanceId ?? environment.instance ?? randomUUID();
     this.ownsConnection = !connection;
-    this.connection = connection ?? (address ? new RuntimeConnection(address, options.token ?? environment.token) : undefined);
+    this.connection =
+      connection ??
+      (address ? new RuntimeConnection(address, options.token ?? environment.token) : undefined);
   }
 
   /** The id that the topology gave; undefined while not registered. */
@@ -124,7 +132,8 @@ export class TopologyReporter {
   reportActivity(activity: Activity): void;
   reportActivity(target: string | Activity, method?: string, latencyMs = 0): void {
     if (!this.connection || this.options.enableActivityReporting === false) return;
-    const activity = typeof target === "string" ? { targetService: target, method, latencyMs } : target;
+    const activity =
+      typeof target === "string" ? { targetService: target, method, latencyMs } : target;
     this.activities.add({ correlationId: correlationId(), ...activity });
   }
 
@@ -215,7 +224,11 @@ export class TopologyReporter {
     });
     if (this.health || this.errorsSinceBeat > 0) {
       const { state, message } = this.health ?? { state: HealthState.HEALTHY, message: undefined };
-      beat.health = create(ApplicationHealthSchema, { state, message, errorCount: this.errorsSinceBeat });
+      beat.health = create(ApplicationHealthSchema, {
+        state,
+        message,
+        errorCount: this.errorsSinceBeat,
+      });
     }
     this.errorsSinceBeat = 0;
     return beat;
@@ -225,7 +238,8 @@ export class TopologyReporter {
     while (!this.stopping.signal.aborted) {
       await pause(this.options.activityIntervalMs ?? 1000, this.stopping.signal);
       // What cannot be told now is lost: it is about that second only.
-      if (this.handle && !this.stopping.signal.aborted) await this.sendActivities(client).catch(() => {});
+      if (this.handle && !this.stopping.signal.aborted)
+        await this.sendActivities(client).catch(() => {});
     }
   }
 

@@ -8,7 +8,9 @@ import ts from "typescript";
 import { Runtime, until } from "./kit.mjs";
 
 const document = readFileSync(new URL("../../../docs/typescript.md", import.meta.url), "utf8");
-const programs = [...document.matchAll(/^```ts\n([^]*?)^```$/gm)].map((match) => match[1]).filter((text) => text.includes("@muster/client"));
+const programs = [...document.matchAll(/^```ts\n([^]*?)^```$/gm)]
+  .map((match) => match[1])
+  .filter((text) => text.includes("@muster/client"));
 const place = new URL("../../../examples/calculator/ts/dist/", import.meta.url);
 
 const runtime = new Runtime();
@@ -35,11 +37,17 @@ for (const [index, program] of programs.entries()) {
   test(`program ${index + 1}`, { timeout: 30_000 }, async () => {
     const file = `document-${index + 1}.js`;
     const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
-    writeFileSync(new URL(file, place), ts.transpileModule(program, { compilerOptions: options }).outputText);
-    const offers = async () => (await runtime.get("/v1/instances")).instances.map((instance) => instance.name);
+    writeFileSync(
+      new URL(file, place),
+      ts.transpileModule(program, { compilerOptions: options }).outputText,
+    );
+    const offers = async () =>
+      (await runtime.get("/v1/instances")).instances.map((instance) => instance.name);
     if (program.includes("muster.client(")) {
       run("server.js");
-      await until("the calculator is there", async () => (await offers()).includes("CalculatorService"));
+      await until("the calculator is there", async () =>
+        (await offers()).includes("CalculatorService"),
+      );
     }
     const child = run(file);
     if (program.includes("SIGTERM")) {

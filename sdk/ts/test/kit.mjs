@@ -13,9 +13,13 @@ export class Runtime {
   listen = "127.0.0.1:0";
 
   async start() {
-    this.process = spawn(program, ["serve", "--quiet", "--listen", this.listen, "--data", this.folder], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    this.process = spawn(
+      program,
+      ["serve", "--quiet", "--listen", this.listen, "--data", this.folder],
+      {
+        stdio: ["ignore", "pipe", "inherit"],
+      },
+    );
     for await (const line of createInterface({ input: this.process.stdout })) {
       this.address = line.replace("listening on ", "");
       this.listen = this.address.replace("http://", ""); // the next start takes the same place
@@ -45,7 +49,10 @@ export class Runtime {
   /** A call that answers with a stream: all its messages. */
   async list(path) {
     const text = await (await fetch(this.address + path)).text();
-    return text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+    return text
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
   }
 }
 

@@ -5,7 +5,14 @@ import { after, before, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { BalancingPolicy, HealthState, Muster, ServiceType, TopologyReporter, withCorrelationId } from "@muster/client";
+import {
+  BalancingPolicy,
+  HealthState,
+  Muster,
+  ServiceType,
+  TopologyReporter,
+  withCorrelationId,
+} from "@muster/client";
 import { HealthService, ListHealthResponseSchema } from "../dist/gen/runtime/v1/health_pb.js";
 import { Runtime, until } from "./kit.mjs";
 
@@ -14,9 +21,15 @@ before(() => runtime.start());
 after(() => runtime.close());
 
 const start = (serviceName, more = {}) =>
-  Muster.start({ topologyAddress: runtime.address, serviceName, serviceType: ServiceType.SERVER, ...more });
+  Muster.start({
+    topologyAddress: runtime.address,
+    serviceName,
+    serviceType: ServiceType.SERVER,
+    ...more,
+  });
 
-const node = async (name) => (await runtime.get("/v1/topology")).nodes.find((one) => one.service_name === name);
+const node = async (name) =>
+  (await runtime.get("/v1/topology")).nodes.find((one) => one.service_name === name);
 
 /** A server of some real service, HealthService's, that says who it is. */
 async function serve(muster, name, offered, more = {}) {
@@ -30,9 +43,15 @@ async function serve(muster, name, offered, more = {}) {
         throw new ConnectError("not today", Code.FailedPrecondition);
       },
     });
-  const server = createServer(connectNodeAdapter({ routes, interceptors: [muster.serverInterceptor] }));
+  const server = createServer(
+    connectNodeAdapter({ routes, interceptors: [muster.serverInterceptor] }),
+  );
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  await muster.broker.offer({ name: offered, address: `127.0.0.1:${server.address().port}`, ...more });
+  await muster.broker.offer({
+    name: offered,
+    address: `127.0.0.1:${server.address().port}`,
+    ...more,
+  });
   return server;
 }
 
@@ -52,12 +71,19 @@ test("a service registers, beats with what it uses, and is gone when it says so"
 });
 
 test("the reporter of the specification", async () => {
-  const topology = new TopologyReporter({ topologyAddress: runtime.address, serviceName: "reporter", activityIntervalMs: 50 });
+  const topology = new TopologyReporter({
+    topologyAddress: runtime.address,
+    serviceName: "reporter",
+    activityIntervalMs: 50,
+  });
   assert.equal(await topology.register(), true);
   topology.reportActivity("calculator-server", "Add", 12);
   await until("the edge is there", async () =>
     (await runtime.get("/v1/topology")).edges.find(
-      (edge) => edge.source === "reporter" && edge.target === "calculator-server" && edge.request_count === "1",
+      (edge) =>
+        edge.source === "reporter" &&
+        edge.target === "calculator-server" &&
+        edge.request_count === "1",
     ),
   );
   await topology.unregister();
@@ -68,7 +94,8 @@ test("offers are found, by health, policy and key", async () => {
   const two = await start("finder-two");
   await one.broker.offer({ name: "Finder", address: "127.0.0.1:1", metadata: { zone: "a" } });
   await two.broker.offer({ name: "Finder", address: "127.0.0.1:2", metadata: { zone: "b" } });
-  const addresses = async (options) => (await one.broker.lookup("Finder", options)).map((instance) => instance.address);
+  const addresses = async (options) =>
+    (await one.broker.lookup("Finder", options)).map((instance) => instance.address);
   assert.deepEqual((await addresses()).sort(), ["127.0.0.1:1", "127.0.0.1:2"]);
   assert.deepEqual(await addresses({ metadata: { zone: "b" } }), ["127.0.0.1:2"]);
   const [sticky] = await addresses({ stickyKey: "user-7" });
@@ -77,9 +104,15 @@ test("offers are found, by health, policy and key", async () => {
   two.topology.usage.load = 0.1;
   one.topology.reportHealth(HealthState.HEALTHY); // with a beat, which carries the load
   two.topology.reportHealth(HealthState.HEALTHY);
-  await until("the less loaded is chosen", async () => (await addresses({ policy: BalancingPolicy.LEAST_LOADED }))[0] === "127.0.0.1:2");
+  await until(
+    "the less loaded is chosen",
+    async () => (await addresses({ policy: BalancingPolicy.LEAST_LOADED }))[0] === "127.0.0.1:2",
+  );
   two.topology.reportHealth(HealthState.UNHEALTHY, "DB gone");
-  await until("the unhealthy one is left out", async () => (await addresses()).join() === "127.0.0.1:1");
+  await until(
+    "the unhealthy one is left out",
+    async () => (await addresses()).join() === "127.0.0.1:1",
+  );
   two.topology.reportHealth(HealthState.HEALTHY);
   await until("it is back", async () => (await addresses()).length === 2);
   await two.stop();
@@ -90,7 +123,11 @@ test("offers are found, by health, policy and key", async () => {
 });
 
 test("calls are spread over what the broker tells, and carry the correlation id", async () => {
-  const [a, b, client] = [await start("spread-a"), await start("spread-b"), await start("spread-client", { serviceType: ServiceType.CLIENT })];
+  const [a, b, client] = [
+    await start("spread-a"),
+    await start("spread-b"),
+    await start("spread-client", { serviceType: ServiceType.CLIENT }),
+  ];
   const servers = [await serve(a, "a", "Spread"), await serve(b, "b", "Spread", { weight: 2 })];
   const health = client.client(HealthService, "Spread");
   const answers = { a: 0, b: 0 };
@@ -110,7 +147,9 @@ test("calls are spread over what the broker tells, and carry the correlation id"
   });
   assert.match(entries[0].service_name, /^spread-[ab]$/);
   await until("calls and errors are counted", async () => {
-    const edges = (await runtime.get("/v1/topology")).edges.filter((edge) => edge.source === "spread-client" && edge.kind === "EDGE_KIND_CALL");
+    const edges = (await runtime.get("/v1/topology")).edges.filter(
+      (edge) => edge.source === "spread-client" && edge.kind === "EDGE_KIND_CALL",
+    );
     const count = (field) => edges.reduce((sum, edge) => sum + Number(edge[field]), 0);
     return count("request_count") >= 33 && count("error_count") === 1;
   });
@@ -127,7 +166,10 @@ test("calls are spread over what the broker tells, and carry the correlation id"
 });
 
 test("a lookup before each call is logged with the request", async () => {
-  const [server, client] = [await start("asked"), await start("asking", { serviceType: ServiceType.CLIENT })];
+  const [server, client] = [
+    await start("asked"),
+    await start("asking", { serviceType: ServiceType.CLIENT }),
+  ];
   const http = await serve(server, "asked", "Asked");
   const health = client.client(HealthService, "Asked", { discovery: "lookup" });
   await withCorrelationId("req-123", async () => {
@@ -139,7 +181,9 @@ test("a lookup before each call is logged with the request", async () => {
     const found = await runtime.list("/v1/logs?correlation_id=req-123");
     return found.length === 4 && found;
   });
-  const lines = entries.sort((a, b) => Number(a.timestamp) - Number(b.timestamp) || a.nanoseconds - b.nanoseconds);
+  const lines = entries.sort(
+    (a, b) => Number(a.timestamp) - Number(b.timestamp) || a.nanoseconds - b.nanoseconds,
+  );
   assert.deepEqual(
     lines.map((entry) => `${entry.service_name} ${entry.message}`),
     ["asking Calling", "broker Lookup Asked", "asked listing", "asking Result"],
@@ -149,7 +193,10 @@ test("a lookup before each call is logged with the request", async () => {
 });
 
 test("a runtime that was killed is met again, without a second node", async () => {
-  const [server, client] = [await start("survivor"), await start("caller", { serviceType: ServiceType.CLIENT })];
+  const [server, client] = [
+    await start("survivor"),
+    await start("caller", { serviceType: ServiceType.CLIENT }),
+  ];
   const http = await serve(server, "survivor", "Survivor");
   const watched = client.client(HealthService, "Survivor");
   const asked = client.client(HealthService, "Survivor", { discovery: "lookup" });
@@ -161,13 +208,19 @@ test("a runtime that was killed is met again, without a second node", async () =
     await asked.listHealth({});
   }
   await runtime.start();
-  await until("both are registered again", async () => (await node("survivor")) && (await node("caller")));
+  await until(
+    "both are registered again",
+    async () => (await node("survivor")) && (await node("caller")),
+  );
   const { nodes } = await runtime.get("/v1/topology?include_instances=true");
   for (const name of ["survivor", "caller"]) {
     assert.equal(nodes.filter((one) => one.service_name === name).length, 1);
     assert.equal(nodes.find((one) => one.service_name === name).instance_count, 1);
   }
-  await until("it is offered again", async () => (await client.broker.lookup("Survivor")).length === 1);
+  await until(
+    "it is offered again",
+    async () => (await client.broker.lookup("Survivor")).length === 1,
+  );
   await Promise.all([server.stop(), client.stop()]);
   http.close();
 });

@@ -1,10 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bucketOf, correlationId, Histogram, Muster, readEnvironment, withCorrelationId } from "@muster/client";
+import {
+  bucketOf,
+  correlationId,
+  Histogram,
+  Muster,
+  readEnvironment,
+  withCorrelationId,
+} from "@muster/client";
 import { ActivityBatches } from "../dist/activity.js";
 
 test("latencies fall into the buckets of the contract", () => {
-  assert.deepEqual([0, 1, 15, 16, 31, 32, 33, 34, 1000].map(bucketOf), [0, 1, 15, 16, 31, 32, 32, 33, 111]);
+  assert.deepEqual(
+    [0, 1, 15, 16, 31, 32, 33, 34, 1000].map(bucketOf),
+    [0, 1, 15, 16, 31, 32, 32, 33, 111],
+  );
   assert.equal(bucketOf(2 ** 37), 543);
   for (let value = 1; value < 1e9; value = Math.ceil(value * 1.1)) {
     const exponent = Math.floor(Math.log2(value));
@@ -25,7 +35,8 @@ test("a histogram adds up", () => {
 
 test("calls are batched by target and method", () => {
   const batches = new ActivityBatches();
-  for (let i = 0; i < 10; i++) batches.add({ targetService: "a", method: "M", latencyMs: 2, success: i !== 3, error: "no" });
+  for (let i = 0; i < 10; i++)
+    batches.add({ targetService: "a", method: "M", latencyMs: 2, success: i !== 3, error: "no" });
   batches.add({ targetService: "b", method: "M", latencyMs: 1, correlationId: "req-1" });
   const [a, b] = batches.take("id");
   assert.deepEqual([a.batchSize, a.errorCount, a.errorMessage, a.serviceId], [10, 1, "no", "id"]);
@@ -50,12 +61,20 @@ test("the correlation id follows what is awaited", async () => {
 });
 
 test("the environment is read", () => {
-  assert.deepEqual(readEnvironment({ MUSTER_ADDRESS: "http://a", MUSTER_SERVICE: "s", MUSTER_INSTANCE: "i", MUSTER_TOKEN: "" }), {
-    address: "http://a",
-    service: "s",
-    instance: "i",
-    token: undefined,
-  });
+  assert.deepEqual(
+    readEnvironment({
+      MUSTER_ADDRESS: "http://a",
+      MUSTER_SERVICE: "s",
+      MUSTER_INSTANCE: "i",
+      MUSTER_TOKEN: "",
+    }),
+    {
+      address: "http://a",
+      service: "s",
+      instance: "i",
+      token: undefined,
+    },
+  );
 });
 
 test("without a runtime everything goes on, quietly", async () => {
@@ -68,7 +87,10 @@ test("without a runtime everything goes on, quietly", async () => {
 });
 
 test("a runtime that does not answer holds nothing up", async () => {
-  const muster = await Muster.start({ serviceName: "early", topologyAddress: "http://127.0.0.1:9" });
+  const muster = await Muster.start({
+    serviceName: "early",
+    topologyAddress: "http://127.0.0.1:9",
+  });
   assert.equal(muster.topology.serviceId, undefined);
   assert.deepEqual(await muster.broker.lookup("Anything"), []);
   await muster.stop();

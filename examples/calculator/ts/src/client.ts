@@ -5,8 +5,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Muster, newCorrelationId, ServiceType, withCorrelationId } from "@muster/client";
 import { CalculatorService } from "./gen/calculator_pb.js";
 
-const muster = await Muster.start({ serviceName: process.env.MUSTER_SERVICE ?? "calculator-client", serviceType: ServiceType.CLIENT });
-const calculator = muster.client(CalculatorService, "CalculatorService", { role: "server", discovery: "lookup" });
+const muster = await Muster.start({
+  serviceName: process.env.MUSTER_SERVICE ?? "calculator-client",
+  serviceType: ServiceType.CLIENT,
+});
+const calculator = muster.client(CalculatorService, "CalculatorService", {
+  role: "server",
+  discovery: "lookup",
+});
 const interval = 1000 / Number(process.env.CALLS_PER_SECOND ?? 5);
 
 async function ask(a: number, b: number): Promise<void> {

@@ -6,7 +6,10 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { HealthState, Muster, ServiceType } from "@muster/client";
 import { CalculatorService, type CalculationRequest } from "./gen/calculator_pb.js";
 
-const muster = await Muster.start({ serviceName: "calculator-server", serviceType: ServiceType.SERVER });
+const muster = await Muster.start({
+  serviceName: "calculator-server",
+  serviceType: ServiceType.SERVER,
+});
 
 function calculate(name: string, operation: (a: number, b: number) => number) {
   return ({ a, b }: CalculationRequest) => {
@@ -27,8 +30,12 @@ const routes = (router: ConnectRouter) =>
     }),
   });
 
-const server = createServer(connectNodeAdapter({ routes, interceptors: [muster.serverInterceptor] }));
-await new Promise<void>((resolve) => server.listen(Number(process.env.PORT ?? 0), "127.0.0.1", resolve));
+const server = createServer(
+  connectNodeAdapter({ routes, interceptors: [muster.serverInterceptor] }),
+);
+await new Promise<void>((resolve) =>
+  server.listen(Number(process.env.PORT ?? 0), "127.0.0.1", resolve),
+);
 const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
 
 await muster.broker.offer({ name: "CalculatorService", role: "server", address });
