@@ -1,28 +1,15 @@
 // Makes src/gen/ from the protos: the messages and services that the page uses.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const protos = join(root, '..', 'proto')
 const out = join(root, 'src', 'gen')
-const files = [
-  'broker',
-  'chaos',
-  'common',
-  'config',
-  'configuration',
-  'health',
-  'load',
-  'logger',
-  'orchestrator',
-  'runtime',
-  'service',
-  'state',
-  'topology',
-]
-  .map((name) => `runtime/v1/${name}.proto`)
+const files = readdirSync(join(protos, 'runtime', 'v1'))
+  .filter((name) => name.endsWith('.proto'))
+  .map((name) => `runtime/v1/${name}`)
   .concat('google/api/annotations.proto', 'google/api/http.proto', 'muster/options.proto')
 
 rmSync(out, { recursive: true, force: true })

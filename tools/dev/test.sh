@@ -3,7 +3,7 @@
 # A NAME is a suite, or a unit test such as `base/map`, which is then run in every build.
 # The suites, in their order:
 #
-#   fmt         the sources are laid out by .clang-format, the protos by buf
+#   fmt         the sources are laid out by .clang-format, the protos by buf, the page by Prettier
 #   tidy        clang-tidy finds nothing
 #   proto       buf and protoc find nothing; compatible with the last release
 #   unit        unit tests, optimised build
