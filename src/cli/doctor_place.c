@@ -42,6 +42,20 @@ static int try_writing(const char *folder) {
     return error;
 }
 
+static const char *remedy_for(int error) {
+    switch (error) {
+    case EROFS:
+        return "mount it for writing";
+    case ENOSPC:
+    case EDQUOT:
+        return "make room on its disk";
+    case EIO:
+        return "have its disk looked at";
+    default:
+        return "chown it to yourself";
+    }
+}
+
 void doctor_check_folder(Doctor *doctor) {
     char folder[4096];
     existing_folder(doctor, folder, sizeof folder);
@@ -56,7 +70,7 @@ void doctor_check_folder(Doctor *doctor) {
     if (error < 0) {
         Finding *finding = doctor_finding(doctor, "data folder", FINDING_BAD,
                                           "%s cannot be written to: %s", folder, strerror(-error));
-        doctor_remedy(finding, "chown it to yourself, or name another with --data DIR");
+        doctor_remedy(finding, "%s, or name another with --data DIR", remedy_for(-error));
         return;
     }
     bool ours = strcmp(folder, doctor->data_folder) == 0;

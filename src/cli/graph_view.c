@@ -136,6 +136,12 @@ static const char *state_colour(Style on, int32_t state) {
                                                                       : "";
 }
 
+/* Its process has ended, and nobody is to start it again or to worry: a task, say. */
+static bool has_ended(const RtTopologyNode *node) {
+    return node->managed && node->state == RT_CONNECTION_STATE_DEAD &&
+           node->health == RT_HEALTH_STATE_HEALTH_UNKNOWN;
+}
+
 static const char *health_word(int32_t health) {
     static const char *const WORDS[] = {"–", "starting", "healthy", "degraded", "unhealthy"};
     return health >= 0 && (size_t)health < sizeof WORDS / sizeof *WORDS ? WORDS[health] : "?";
@@ -192,7 +198,10 @@ static void add_node(Table *table, const RtTopologyNode *node) {
     const RtTrafficSummary *out = node->outgoing ? node->outgoing : &NO_TRAFFIC;
     Style on = table->style;
     table_cell(table, style_service(on, node->service_name), "%.*s", SPAN_ARGS(node->service_name));
-    table_cell(table, state_colour(on, node->state), "%s", state_word(node->state));
+    if (has_ended(node))
+        table_cell(table, style(on, STYLE_DIM), "ended");
+    else
+        table_cell(table, state_colour(on, node->state), "%s", state_word(node->state));
     table_cell(table, health_colour(on, node->health), "%s", health_word(node->health));
     table_cell(table, "", "%s", language_word(node->language));
     table_cell(table, "", "%d", node->instance_count);

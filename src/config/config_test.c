@@ -379,6 +379,7 @@ static void commands(void **state) {
                                     "  plain: {command: node server.js --port 80}\n"
                                     "  shell: {command: 'echo \"$HOME\" | cat'}\n"
                                     "  variable: {command: 'A=1 x'}\n"
+                                    "  builtin: {command: exec ./x}\n"
                                     "  dollars: {command: 'echo $${HOME} $$'}\n"
                                     "  open: {command: 'x $${A} ${PORT}', ports: {main: 1}}\n"
                                     "  spaced: {command: my tool, args: [a b]}\n");
@@ -387,6 +388,7 @@ static void commands(void **state) {
     assert_span(argv_at(service_of(config, "shell"), 0), "/bin/sh");
     assert_span(argv_at(service_of(config, "shell"), 2), "echo \"$HOME\" | cat");
     assert_true(service_of(config, "variable")->command.shell);
+    assert_true(service_of(config, "builtin")->command.shell);
     assert_span(argv_at(service_of(config, "dollars"), 2), "echo ${HOME} $");
     assert_false(service_of(config, "dollars")->command.argv.items[2].open);
     assert_span(argv_at(service_of(config, "open"), 2), "x $${A} ${PORT}");

@@ -302,9 +302,14 @@ static bool is_plain(const ConfigText *text) {
         if (!word && !(text->open && (c == '{' || c == '}')))
             return false;
     }
-    /* NAME=value before a command is the shell's. */
+    /* NAME=value before a command is the shell's, and so are commands that no file is named like. */
+    static const char *const BUILTINS[] = {".", ":", "cd", "eval", "exec", "exit", "ulimit"};
     const char *equals = memchr(text->text.ptr, '=', text->text.len);
     const char *blank = memchr(text->text.ptr, ' ', text->text.len);
+    Span first = span(text->text.ptr, blank ? (size_t)(blank - text->text.ptr) : text->text.len);
+    for (size_t i = 0; i < sizeof BUILTINS / sizeof *BUILTINS; i++)
+        if (span_equal(first, span_of(BUILTINS[i])))
+            return false;
     return !equals || (blank && blank < equals);
 }
 

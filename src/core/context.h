@@ -54,6 +54,7 @@ typedef struct Infrastructure {
     const Config *config;    /* the project's as it was read at the start; NULL: no project */
     const char *data_folder; /* absolute path of ".muster" */
     const char *address;     /* what MUSTER_ADDRESS gets: "http://127.0.0.1:50051" */
+    const char *addresses;   /* all of them, each a line of its own */
     const char *version;     /* "0.1.0" */
     int64_t epoch;           /* of this run of the runtime: > 0, another one each time */
 } Infrastructure;

@@ -175,6 +175,7 @@ static int open_server(Runtime *runtime) {
     const char *end = memchr(runtime->urls.ptr, '\n', runtime->urls.len);
     buf_add(&runtime->address, span(runtime->urls.ptr, (size_t)(end - runtime->urls.ptr)));
     runtime->infrastructure.address = buf_cstr(&runtime->address);
+    runtime->infrastructure.addresses = buf_cstr(&runtime->urls);
     return 0;
 }
 

@@ -250,6 +250,20 @@ def test_doctor():
         assert "--data DIR" in p.run("doctor", "--data", f"{deep}/.muster", code=1).out
 
 
+def test_doctor_of_a_disk():
+    """That takes nothing, for reasons of its own."""
+    with project() as p:
+        (p.folder / "disk").mkdir()
+        for options, remedy in (("ro", "mount it for writing"), ("size=4k", "make room")):
+            script = f"mount -t tmpfs -o {options} none disk && {{ [ {options} = ro ] || cat /dev/zero >disk/full; }}; " \
+                     f"exec {MUSTER} doctor --data disk"
+            done = subprocess.run(["unshare", "-m", "sh", "-c", script], cwd=p.folder, capture_output=True, text=True,
+                                  timeout=LIMIT)
+            if "mount:" in done.stderr or "unshare:" in done.stderr:
+                return  # nobody mounts anything here
+            assert done.returncode == 1 and f"→ {remedy}" in done.stdout, done.stdout + done.stderr
+
+
 def test_completion():
     with project(TWO) as p:
         script = p.run("completion", "bash").out
@@ -413,6 +427,86 @@ def test_changed_files_come_into_force():
         assert p.states() == {"db": "running", "web": "running", "more": "running"}
 
 
+def test_what_holds_for_who_joins():
+    """Files and addresses are those that it was started with; tasks do not run again."""
+    with project("services:\n  migrate: { command: 'echo x >>runs', task: true }\n"
+                 "  web: { command: sleep 1000, depends_on: [migrate] }\n") as p:
+        runs = p.folder / "runs"
+        p.up()
+        address = (p.folder / ".muster/address").read_text().removeprefix("http://")
+        p.run("up", "-d", "--listen", address)
+        p.run("up", "-d", "--listen", f"localhost:{address.rsplit(':', 1)[1]}")
+        for other in ("127.0.0.1:1", "0.0.0.0:0", "unix:elsewhere"):
+            error = p.run("up", "-d", "--listen", other, code=2).err
+            assert f"at http://{address}" in error and other in error, error
+        p.write("other.yaml", "services:\n  web: { command: sleep 1000 }\n")
+        error = p.run("up", "-d", "-f", "other.yaml", code=2).err
+        assert "muster.yaml, not" in error and "other.yaml" in error, error
+        p.run("stop", "web")
+        p.run("up", "-d", "web")  # with what it depends on
+        p.run("start")
+        assert runs.read_text() == "x\n" and p.states() == {"migrate": "completed", "web": "running"}
+        p.run("start", "migrate")
+        p.run("up", "-d", "--force")
+        assert runs.read_text() == "x\n" * 3
+        p.run("stop", "migrate")
+        p.up()
+        assert runs.read_text() == "x\n" * 4
+        kill_runtime(p)
+        p.up()
+        assert runs.read_text() == "x\n" * 4
+        p.run("down")
+        p.up()
+        assert runs.read_text() == "x\n" * 5
+
+
+def test_a_project_begins_anew():
+    """How services are scaled and how often they were restarted is over with the project."""
+    with project(TWO) as p:
+        p.up()
+        assert "web has 3 instances" in p.run("scale", "web", "3").out
+        os.kill(p.run("ps", "--json", "db").json()["services"][0]["instances"][0]["pid"], signal.SIGKILL)
+        while p.run("ps", "--json", "db").json()["services"][0]["restarts"] == 0:
+            time.sleep(0.05)
+        kill_runtime(p)
+        assert "web has 3 instances, as it was scaled to; its configuration says 1" in p.up().out
+        status = p.run("ps", "--json").json()["services"]
+        assert [one["restarts"] for one in status] == [1, 0], status
+        p.run("down")
+        assert "instances" not in p.up().out
+        status = p.run("ps", "--json").json()["services"]
+        assert [(one["replicas"], one["restarts"]) for one in status] == [(1, 0), (1, 0)], status
+
+
+def test_who_falls_during_the_start():
+    """A service without a check comes up at once; that it crashes while others start is told."""
+    with project("services:\n  crash: { command: 'sleep 0.1; exit 3', restart: { initial: 100ms } }\n"
+                 "  once: { command: 'sleep 0.1; [ -e there ] && sleep 1000; touch there; exit 4',\n"
+                 "          restart: { initial: 100ms, stable: 500ms } }\n"
+                 "  slow: { command: sleep 1000, health_check: { command: 'sleep 0.5' } }\n") as p:
+        shown = p.up(code=1).out
+        assert "✗ crash failed" in shown and "restarted 3 times" in shown, shown
+        assert "✗ once" not in shown and p.states()["once"] == "running", shown
+
+
+def test_taken_over():
+    """A process that is the service and runs already, though nobody of Muster's has started it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [shutil.which("python3"), "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+    with project(f"services:\n  web: {{ command: {json.dumps(command)}, port: {port}, health_check: tcp }}\n") as p:
+        child = subprocess.Popen(command, cwd=p.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while socket.socket().connect_ex(("127.0.0.1", port)):
+            time.sleep(0.05)
+        try:
+            assert f"web: pid {child.pid} is this service and runs already: taken over" in p.up().out
+            assert "taken over: it ran already" in p.run("ps").out
+            p.run("down")
+        finally:
+            child.kill()
+            child.wait()
+
+
 def test_up_of_no_such_service():
     with project(TWO) as p:
         assert "there is no service 'wbe'" in p.up("wbe", code=3).err
@@ -503,13 +597,16 @@ def test_actions():
         assert p.states() == {"db": "running", "web": "stopped"}
         assert "web running" in p.run("start", "web").out
         pid = p.run("ps", "--json", "db").json()["services"][0]["instances"][0]["pid"]
+        assert p.run("restart", "db", "--with-dependants").out == "✓ db restarted\n✓ web restarted, too\n"
         p.run("restart", "db")
         assert p.run("ps", "--json", "db").json()["services"][0]["instances"][0]["pid"] != pid
         assert "has 3 instances" in p.run("scale", "web=3").out
         web = p.run("ps", "--json", "web").json()["services"][0]
         assert len([one for one in web["instances"] if one["pid"]]) == 3
         p.run("scale", "web=1")
-        assert "SERVICE=COUNT" in p.run("scale", "web", code=2).err
+        assert "✓ db has 1 instance\n✓ web has 1 instance\n" == p.run("scale", "db", "1", "web=1").out
+        for wrong in (["web"], ["web=1", "db"], ["web", "many"], ["=1"], ["web", "db"]):
+            assert "SERVICE=COUNT" in p.run("scale", *wrong, code=2).err
         for command in (["stop", "wbe"], ["restart", "wbe"], ["scale", "wbe=2"], ["ps", "wbe"], ["run", "wbe", "true"]):
             assert "wbe" in p.run(*command, code=3).err
         p.run("stop")

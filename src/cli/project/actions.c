@@ -83,11 +83,14 @@ static const char START_HELP[] =
     "\n"
     "Starts services and what they depend on, and waits until each is healthy, completed or "
     "failed.\n"
-    "Without a name: all that are not disabled. Services that run already are left alone.\n"
+    "Without a name: all that are not disabled. Services that run already are left alone. A task "
+    "that\n"
+    "has completed runs again where it is named.\n"
     "\n"
     "  --no-dependencies      only those named; they wait for what they need\n"
-    "  --force                restart those that run already\n" TIMEOUT_HELP REMOTE_JSON_HELP
-        REMOTE_HELP "\nExit status: 0 all succeeded, 1 one has failed, 3 no such service.\n";
+    "  --force                restart those that run already, and run tasks again\n" TIMEOUT_HELP
+        REMOTE_JSON_HELP REMOTE_HELP
+    "\nExit status: 0 all succeeded, 1 one has failed, 3 no such service.\n";
 
 static void on_started(void *owner, const void *message) {
     Action *action = owner;
@@ -241,6 +244,65 @@ static const char RESTART_HELP[] =
     "  --with-dependants      also those that depend on them\n"
     "  --instance ID          only this instance\n" TIMEOUT_HELP REMOTE_JSON_HELP REMOTE_HELP;
 
+/* Which lives the services' processes are in, to see afterwards who has begun another. */
+typedef struct Lives {
+    Action *action;
+    const char *named;   /* whose restart it is: that is told anyway */
+    ARRAY(Span) names;   /* in the order of start, in the action's arena; with … */
+    ARRAY(int64_t) runs; /* … the sum of their instances' runs */
+    bool again;          /* the second look: tells the differences */
+} Lives;
+
+static void on_lives(void *owner, const void *message) {
+    Lives *lives = owner;
+    const RtOrchestratorStatus *status = message;
+    Arena *arena = &lives->action->remote.peer.arena;
+    for (size_t i = 0; i < status->services.count; i++) {
+        const RtServiceStatus *service = &status->services.items[i];
+        int64_t runs = 0;
+        for (size_t j = 0; j < service->instances.count; j++)
+            runs += service->instances.items[j].run;
+        if (!lives->again) {
+            *array_push(&lives->names) = arena_copy(arena, service->name);
+            *array_push(&lives->runs) = runs;
+            continue;
+        }
+        for (size_t j = 0; j < lives->names.count; j++)
+            if (span_equal(lives->names.items[j], service->name) && lives->runs.items[j] != runs &&
+                !span_equal(service->name, span_of(lives->named)))
+                say(lives->action, "restarted, too", arena_text(arena, service->name));
+    }
+}
+
+static int look_at_lives(Lives *lives) {
+    if (!lives->action->with_dependants || lives->action->remote.quiet ||
+        lives->action->remote.json)
+        return 0;
+    return remote_ask(&lives->action->remote, ORCHESTRATOR_METHOD(GetOrchestratorStatus),
+                      &(RtEmpty){0}, on_lives, lives);
+}
+
+static int restart(Action *action, const char *name) {
+    Lives lives = {.action = action, .named = name};
+    RtServiceRequest request = {
+        .service_name = span_of(name),
+        .with_dependants = action->with_dependants,
+        .instance_id = span_of(action->instance),
+    };
+    int result = look_at_lives(&lives);
+    if (!result)
+        result = remote_ask(&action->remote, ORCHESTRATOR_METHOD(RestartService), &request,
+                            on_empty, action);
+    if (!result) {
+        say(action, "restarted", name);
+        lives.again = true;
+        result = look_at_lives(&lives);
+    }
+    array_done(&lives.names);
+    array_done(&lives.runs);
+    return result;
+}
+
 static int run_restart(int argc, char **argv) {
     static const struct option OPTIONS[] = {
         REMOTE_OPTIONS,
@@ -257,17 +319,8 @@ static int run_restart(int argc, char **argv) {
                      .least = 1,
                      .most = -1};
     int result = begin(&action, &set, argc, argv);
-    for (int i = optind; i < argc && !result; i++) {
-        RtServiceRequest request = {
-            .service_name = span_of(argv[i]),
-            .with_dependants = action.with_dependants,
-            .instance_id = span_of(action.instance),
-        };
-        result = remote_ask(&action.remote, ORCHESTRATOR_METHOD(RestartService), &request, on_empty,
-                            &action);
-        if (!result)
-            say(&action, "restarted", argv[i]);
-    }
+    for (int i = optind; i < argc && !result; i++)
+        result = restart(&action, argv[i]);
     return end(&action, result);
 }
 
@@ -283,8 +336,9 @@ const Command COMMAND_RESTART = {
 static const char SCALE_HELP[] =
     "Usage: muster scale [options] SERVICE=COUNT…\n"
     "\n"
-    "Sets how many instances of a service run, and waits until they do. It holds until the\n"
-    "configuration is applied anew.\n"
+    "Sets how many instances of a service run, and waits until they do; SERVICE COUNT does, too. "
+    "It\n"
+    "holds until changed files come into force or the project ends (muster down).\n"
     "\n" TIMEOUT_HELP REMOTE_JSON_HELP REMOTE_HELP;
 
 static void on_scaled(void *owner, const void *message) {
@@ -293,15 +347,12 @@ static void on_scaled(void *owner, const void *message) {
         remote_print_json(&RtScaleResponse_type, message, true);
 }
 
-static int scale(Action *action, const char *argument) {
-    const char *equals = strrchr(argument, '=');
+static int scale(Action *action, Span name, const char *number) {
     uint64_t count;
-    if (!equals || equals == argument || !parse_u64(span_of(equals + 1), &count) || count > 1000)
+    if (!name.len || !number || !parse_u64(span_of(number), &count) || count > 1000)
         return cli_usage(&COMMAND_SCALE,
-                         "not a number of instances: %s: write SERVICE=COUNT, 0 "
-                         "to 1000",
-                         argument);
-    Span name = span(argument, (size_t)(equals - argument));
+                         "not a number of instances: %.*s%s%s: write SERVICE=COUNT, 0 to 1000",
+                         SPAN_ARGS(name), number ? "=" : "", number ? number : "");
     RtScaleRequest request = {.service_name = name, .replicas = (int32_t)count};
     int result =
         remote_ask(&action->remote, ORCHESTRATOR_METHOD(Scale), &request, on_scaled, action);
@@ -327,8 +378,12 @@ static int run_scale(int argc, char **argv) {
                      .least = 1,
                      .most = -1};
     int result = begin(&action, &set, argc, argv);
-    for (int i = optind; i < argc && !result; i++)
-        result = scale(&action, argv[i]);
+    for (int i = optind; i < argc && !result; i++) {
+        const char *equals = strrchr(argv[i], '=');
+        Span name = equals ? span(argv[i], (size_t)(equals - argv[i])) : span_of(argv[i]);
+        const char *number = equals ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
+        result = scale(&action, name, number);
+    }
     return end(&action, result);
 }
 

@@ -53,7 +53,14 @@ static int check_names(const Ps *ps) {
 
 /* ---- the table ---- */
 
-/* What is wrong, or waited for. */
+static bool is_taken_over(const RtServiceStatus *service) {
+    for (size_t i = 0; i < service->instances.count; i++)
+        if (service->instances.items[i].adopted)
+            return true;
+    return false;
+}
+
+/* What is wrong, waited for or worth knowing. */
 static void add_note(Buf *note, const RtServiceStatus *service) {
     if (service->waiting_for.count) {
         buf_add_literal(note, "waits for ");
@@ -65,13 +72,19 @@ static void add_note(Buf *note, const RtServiceStatus *service) {
         buf_add(note, service->health_message);
     } else if (!state_is_good((RtServiceState)service->state)) {
         add_exit(note, service);
+    } else if (is_taken_over(service)) {
+        buf_add_literal(note, "taken over: it ran already");
     }
 }
 
+/* A process that runs has some memory: none means that nobody has measured it yet. */
 static void add_use(Table *table, bool runs, double cpu_percent, int64_t memory) {
     Buf bytes = {0};
     add_bytes(&bytes, memory);
-    if (runs) {
+    if (runs && !memory) {
+        table_cell(table, style(table->style, STYLE_DIM), "–");
+        table_cell(table, style(table->style, STYLE_DIM), "–");
+    } else if (runs) {
         table_cell(table, "", "%.1f %%", cpu_percent);
         table_cell(table, "", "%.*s", SPAN_ARGS(buf_span(&bytes)));
     } else {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/project/ending.h"
+#include "cli/project/joining.h"
 #include "cli/project/place.h"
 #include "cli/project/reload.h"
 #include "cli/project/service_view.h"
@@ -24,11 +25,15 @@ static const char HELP[] =
     "\n"
     "Starts the services of the project in their order, or those named and what they depend on, "
     "and\n"
-    "shows what they print. Where the project runs already, it joins in, and files that were "
-    "changed\n"
-    "since come into force. In a terminal, Ctrl-C asks whether to stop it or to leave it running, "
+    "shows what they print. In a terminal, Ctrl-C asks whether to stop it or to leave it running, "
     "and\n"
     "Space opens the page.\n"
+    "\n"
+    "Where the project runs already, it joins in: files that were changed since come into force, "
+    "what\n"
+    "has stopped or failed is started, what runs is left alone. So is a task that has completed, "
+    "unless\n"
+    "it is named, or was stopped since (muster stop, muster down).\n"
     "\n"
     "  -d, --detach           return when each service is healthy, completed or failed\n"
     "  -f, --file FILE        the project's file; repeatable, merged in order (default: "
@@ -37,11 +42,13 @@ static const char HELP[] =
     "here\n"
     "                         or above)\n"
     "  --data DIR             the data folder (default .muster beside the file)\n"
-    "  --listen ADDRESS       where the runtime listens, HOST:PORT or unix:PATH; repeatable\n"
+    "  --listen ADDRESS       where the runtime listens, HOST:PORT or unix:PATH; repeatable; "
+    "refused\n"
+    "                         where it runs already and listens elsewhere\n"
     "  --isolated             beside another run of the same project: with a data folder and a "
     "port\n"
     "                         of its own, which go when it ends\n"
-    "  --force                restart services that run already\n"
+    "  --force                restart services that run already, and run tasks again\n"
     "  -q, --quiet            say nothing but what is wrong\n"
     "  --help                 this text\n"
     "\n"
@@ -69,7 +76,7 @@ typedef struct Up {
     World *world;
     ServiceList services;
     StartupView view;
-    RemoteCall watching, starting, logs, events;
+    RemoteCall watching, starting, adoptions, logs, events;
     Timer tick, again;
     int64_t last; /* sequence of the latest log entry that is not to be shown any more */
     Terminal *terminal;
@@ -126,7 +133,7 @@ static bool is_telling(int32_t type) {
            type == RT_SERVICE_EVENT_TYPE_BACKING_OFF || type == RT_SERVICE_EVENT_TYPE_UNHEALTHY ||
            type == RT_SERVICE_EVENT_TYPE_HEALTHY || type == RT_SERVICE_EVENT_TYPE_RESTARTING ||
            type == RT_SERVICE_EVENT_TYPE_FILE_CHANGED ||
-           type == RT_SERVICE_EVENT_TYPE_OUTPUT_LOST ||
+           type == RT_SERVICE_EVENT_TYPE_OUTPUT_LOST || type == RT_SERVICE_EVENT_TYPE_ADOPTED ||
            type == RT_SERVICE_EVENT_TYPE_CONFIGURATION_APPLIED;
 }
 
@@ -156,6 +163,26 @@ static void follow(Up *up) {
 }
 
 /* ---- the start ---- */
+
+/* A process that ran already counts as the service from now on: nobody should have to guess. */
+static void on_adoption(void *owner, const void *message) {
+    Up *up = owner;
+    const RtServiceEvent *event = ((const RtWatchEventsResponse *)message)->event;
+    if (!event || up->started || up->remote.quiet)
+        return;
+    startup_view_clear(&up->view);
+    printf("%s%.*s%s: %.*s\n", style_service(up->remote.style, event->service),
+           SPAN_ARGS(event->service), style(up->remote.style, STYLE_PLAIN),
+           SPAN_ARGS(event->message));
+    fflush(stdout);
+}
+
+static void watch_adoptions(Up *up) {
+    int32_t type = RT_SERVICE_EVENT_TYPE_ADOPTED;
+    RtWatchEventsRequest request = {.types = {.items = &type, .count = 1}};
+    up->adoptions = (RemoteCall){.message = on_adoption, .owner = up};
+    remote_begin(&up->remote, &up->adoptions, ORCHESTRATOR_METHOD(WatchEvents), &request);
+}
 
 static void on_change(void *owner, const void *message) {
     Up *up = owner;
@@ -261,6 +288,7 @@ static void on_start_closed(void *owner, Status status) {
     } else if (up->detach) {
         finish(up, UP_DETACHES, up->failed ? EXIT_FAILED : EXIT_DONE);
     } else {
+        remote_cancel(&up->adoptions);
         follow(up);
     }
 }
@@ -274,6 +302,7 @@ static void start(Up *up) {
                              .live = style_is_live() && !up->remote.quiet,
                              .began = world_now(up->world)};
     watch(up);
+    watch_adoptions(up);
     RtStartAllRequest request = {.force = up->force};
     request.service_names.items = names;
     request.service_names.count = (uint32_t)up->name_count;
@@ -408,7 +437,11 @@ static int open_runtime(Up *up) {
         return result;
     remote->peer.data = up->place.data;
     result = remote_open(remote, &COMMAND_UP);
-    return result || !up->joins ? result : reload_changed(remote);
+    if (result || !up->joins)
+        return result;
+    result = joining_check(remote, &up->place, up->listen.items, up->listen.count);
+    result = result ? result : reload_changed(remote);
+    return result ? result : joining_tell_scaled(remote, &up->place);
 }
 
 static int bring_up(Up *up) {
@@ -431,6 +464,7 @@ static int bring_up(Up *up) {
     terminal_close(up->terminal);
     remote_cancel(&up->watching);
     remote_cancel(&up->starting);
+    remote_cancel(&up->adoptions);
     remote_cancel(&up->logs);
     remote_cancel(&up->events);
     remote_settle(remote);

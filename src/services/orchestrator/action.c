@@ -15,6 +15,18 @@ static bool is_builtin(const Service *service) {
     return service->config->kind == RT_SERVICE_KIND_BUILTIN;
 }
 
+/* A task runs once: it is done until it is stopped, or asked for anew. */
+static bool is_done(const Instance *instance) {
+    return instance->service->config->kind == RT_SERVICE_KIND_TASK && instance->wanted &&
+           instance->state == RT_SERVICE_STATE_COMPLETED;
+}
+
+void service_ask_anew(Service *service) {
+    for (size_t i = 0; i < service->instances.count; i++)
+        if (is_done(service->instances.items[i]))
+            service->instances.items[i]->wanted = false;
+}
+
 static void ask_start(Action *action, ActionMember *member) {
     Service *service = member->service;
     if (is_builtin(service) || service->removed || member->revoked)
@@ -27,7 +39,7 @@ static void ask_start(Action *action, ActionMember *member) {
     }
     service->orchestrator->plan.nodes.items[service->index].joined = true;
     for (size_t i = 0; i < service->instances.count; i++)
-        if (is_member(member, service->instances.items[i]))
+        if (is_member(member, service->instances.items[i]) && !is_done(service->instances.items[i]))
             instance_want(service->instances.items[i], action->actor, "asked for");
 }
 
@@ -165,6 +177,54 @@ static void note_result(Action *action, ActionMember *member) {
             arena_copy(&action->arena, span_of(service->last_output.items[i]));
 }
 
+/* When it counts as stable, after it came up and fell; 0: it did not fall. */
+static Nanos stable_at(const Instance *instance) {
+    return instance->backoff.pauses && instance->ready_now
+               ? instance->ready_now + service_backoff(instance->service->config).stable
+               : 0;
+}
+
+/* Who came up and fell while others were waited for is waited for until it is stable, or has failed
+ * for good; unless it is tried without end. */
+static bool stands(Action *action, const ActionMember *member) {
+    const Service *service = member->service;
+    Nanos now = world_now(action->orchestrator->world);
+    bool stuck = service && service->orchestrator->plan.nodes.items[service->index].stuck;
+    for (size_t i = 0; service && i < service->instances.count; i++) {
+        const Instance *instance = service->instances.items[i];
+        bool falls = instance->backoff.pauses && service->config->max_retries;
+        bool waits = stuck && instance_waits(instance->state);
+        Nanos stable = stable_at(instance);
+        if (!is_member(member, instance) || !falls || waits)
+            continue;
+        if (stable > now)
+            wheel_arm(world_wheel(action->orchestrator->world), &action->look, stable);
+        if (stable > now || instance->telling || !instance_is_settled(instance->state))
+            return false;
+    }
+    return true;
+}
+
+static bool look_again(Action *action) {
+    for (size_t i = 0; i < action->members.count; i++)
+        if (!stands(action, &action->members.items[i]))
+            return false;
+    for (size_t i = 0; i < action->members.count; i++) {
+        ActionMember *member = &action->members.items[i];
+        const Instance *worst = worst_of(member);
+        RtServiceState state = worst ? worst->state : RT_SERVICE_STATE_UNSPECIFIED;
+        if (member->result.success &&
+            (state == RT_SERVICE_STATE_FAILED || state == RT_SERVICE_STATE_BACKING_OFF ||
+             state == RT_SERVICE_STATE_UNHEALTHY))
+            note_result(action, member);
+    }
+    return true;
+}
+
+static void on_look(Timer *timer) {
+    orchestrator_touch(CONTAINER(timer, Action, look)->orchestrator);
+}
+
 static bool look(Action *action) {
     bool stop = action->kind == ACTION_STOP || action->stopping, all = true;
     for (size_t i = 0; i < action->members.count; i++) {
@@ -180,11 +240,12 @@ static bool look(Action *action) {
         else if (!stop)
             note_result(action, member);
     }
-    return all;
+    return all && (stop || look_again(action));
 }
 
 static void action_free(Action *action) {
     list_remove(&action->link);
+    wheel_cancel(world_wheel(action->orchestrator->world), &action->look);
     array_done(&action->members);
     arena_done(&action->arena);
     free(action);
@@ -219,7 +280,8 @@ static bool runs_already(const ActionMember *member) {
     const Service *service = member->service;
     for (size_t i = 0; i < service->instances.count; i++) {
         const Instance *instance = service->instances.items[i];
-        if (is_member(member, instance) && (!instance->wanted || !instance_is_up(instance->state)))
+        if (is_member(member, instance) && !is_done(instance) &&
+            (!instance->wanted || !instance_is_up(instance->state)))
             return false;
     }
     return true;
@@ -256,6 +318,7 @@ Action *action_begin(Orchestrator *orchestrator, ActionKind kind, const bool *se
     action->forced = forced;
     action->begun = world_now(orchestrator->world);
     action->actor = arena_copy(&action->arena, actor);
+    action->look.fire = on_look;
     action->done = done;
     action->owner = owner;
     for (size_t i = 0; i < orchestrator->services.count; i++)

@@ -22,6 +22,7 @@ struct Action {
     bool stopping; /* ACTION_RESTART: the first half */
     bool forced;
     Nanos begun;
+    Timer look; /* until somebody who fell counts as stable */
     Arena arena;
     ARRAY(ActionMember) members; /* in the order of the orchestrator's services */
     uint32_t *stopped;           /* members in the order in which they stopped */
@@ -37,6 +38,9 @@ struct Action {
 Action *action_begin(Orchestrator *orchestrator, ActionKind kind, const bool *selected,
                      int64_t only, bool forced, Span actor,
                      void (*done)(void *owner, const Action *action), void *owner);
+
+/* Before an action that starts it: a task that has completed is to run once more. */
+void service_ask_anew(Service *service);
 
 /* Whether all members are as wanted. */
 bool action_succeeded(const Action *action);

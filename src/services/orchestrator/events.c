@@ -145,7 +145,9 @@ void instance_publish_state(Instance *instance) {
         [RT_SERVICE_STATE_SKIPPED] = RT_SERVICE_EVENT_TYPE_SKIPPED,
         [RT_SERVICE_STATE_ADOPTED] = RT_SERVICE_EVENT_TYPE_ADOPTED,
     };
-    Span why = instance->error.len ? buf_span(&instance->error) : buf_span(&instance->reason);
+    Span why = instance->error.len                             ? buf_span(&instance->error)
+               : instance->state == RT_SERVICE_STATE_COMPLETED ? SPAN("completed")
+                                                               : buf_span(&instance->reason);
     RtServiceEvent event = event_of(instance, TYPES[instance->state], why);
     event.timestamp = world_wall(instance->service->orchestrator->world) / NANOS_PER_MILLI;
     publish(instance->service->orchestrator, "supervisor.state.", instance->service->config->name,

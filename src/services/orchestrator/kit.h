@@ -102,6 +102,7 @@ static inline void kit_begin(Kit *kit) {
         .config = kit->config,
         .data_folder = "/project/.muster",
         .address = SPAN("http://127.0.0.1:50051"),
+        .addresses = SPAN("http://127.0.0.1:50051\n"),
         .epoch = 1,
     };
     kit->orchestrator = orchestrator_new(&options);

@@ -37,6 +37,7 @@ typedef struct OrchestratorOptions {
     const AccessPolicy *access;     /* tokens of services are made with it; NULL: none are */
     const char *data_folder;        /* absolute */
     Span address;                   /* MUSTER_ADDRESS */
+    Span addresses;                 /* where the runtime is reached, each on a line of its own */
     const char *const *environment; /* what services inherit, "NAME=value"; ends with NULL */
     uint64_t epoch;
 } OrchestratorOptions;

@@ -27,6 +27,7 @@ static int load(Context *context, Buf *reason) {
         .access = infrastructure->access,
         .data_folder = infrastructure->data_folder,
         .address = span_of(infrastructure->address),
+        .addresses = span_of(infrastructure->addresses),
         .environment = (const char *const *)environ,
         .epoch = infrastructure->epoch,
     };

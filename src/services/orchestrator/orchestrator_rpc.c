@@ -56,6 +56,9 @@ static void start_all(Call *call, const void *message) {
         free(selected);
         return;
     }
+    for (size_t i = 0; i < orchestrator->services.count; i++)
+        if (selected[i])
+            service_ask_anew(orchestrator->services.items[i]);
     if (request->service_names.count) {
         plan_add_dependencies(&orchestrator->plan, selected);
     } else {
@@ -80,10 +83,10 @@ static void answer_start(Call *call, const Action *action) {
 static void start_service(Call *call, const void *message) {
     const RtStartServiceRequest *request = message;
     Orchestrator *orchestrator = orchestrator_of_call(call);
-    const Service *service =
-        call_may_start(call) ? call_find_service(call, request->service_name) : NULL;
+    Service *service = call_may_start(call) ? call_find_service(call, request->service_name) : NULL;
     if (!service)
         return;
+    service_ask_anew(service);
     bool *selected = call_select(orchestrator);
     selected[service->index] = true;
     if (!request->without_dependencies)

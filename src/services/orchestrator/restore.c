@@ -19,9 +19,17 @@ static void service_key(Span name, Buf *out) {
 
 /* ---- noting ---- */
 
+/* The project ends, not only the runtime: what counts from its start, or holds until its end,
+ * begins anew with the next. */
+static bool is_ended(const Service *service) {
+    return service->orchestrator->closing;
+}
+
 static void note_instance(const Instance *instance, RtServiceStatus *noted, Arena *arena) {
     RtServiceInstance *shown = schema_append(&noted->instances, arena);
     instance_fill(instance, shown, arena);
+    if (is_ended(instance->service))
+        shown->restarts = 0;
     shown->cpu_percent = 0;
     shown->memory_bytes = 0;
     if (!shown->stopped_at_ms && !instance->life)
@@ -33,11 +41,11 @@ void service_put(Service *service) {
     RtServiceStatus noted = {
         .name = service->config->name,
         .state = (int32_t)service_state(service),
-        .restarts = (int32_t)service->restarts,
+        .restarts = is_ended(service) ? 0 : (int32_t)service->restarts,
         .stopped_by_user = service->stopped_by_user,
         .next_start_ms = service->next_run / NANOS_PER_MILLI,
     };
-    if ((int32_t)service->replicas != service->config->replicas)
+    if ((int32_t)service->replicas != service->config->replicas && !is_ended(service))
         noted.replicas = (int32_t)service->replicas;
     for (size_t i = 0; i < service->instances.count; i++)
         note_instance(service->instances.items[i], &noted, &arena);
@@ -195,7 +203,7 @@ static void go_on(Service *service) {
         if (noted == RT_SERVICE_STATE_COMPLETED || noted == RT_SERVICE_STATE_FAILED ||
             noted == RT_SERVICE_STATE_SKIPPED) {
             instance->state = instance->shown = noted;
-            instance->wanted = true;
+            instance->wanted = !service->stopped_by_user;
         } else if (noted != RT_SERVICE_STATE_STOPPED && noted != RT_SERVICE_STATE_STOPPING) {
             instance_want(instance, SPAN("runtime"), "the runtime has restarted");
         }

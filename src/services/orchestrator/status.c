@@ -268,8 +268,12 @@ void orchestrator_fill(const Orchestrator *orchestrator, RtOrchestratorStatus *s
         .runtime_memory_bytes = orchestrator->runtime_memory,
         .runtime_cpu_percent = orchestrator->runtime_cpu,
     };
-    if (orchestrator->options.address.len)
-        *(Span *)schema_append(&status->addresses, arena) = orchestrator->options.address;
+    for (Span rest = orchestrator->options.addresses; rest.len;) {
+        const char *end = memchr(rest.ptr, '\n', rest.len);
+        Span line = span(rest.ptr, end ? (size_t)(end - rest.ptr) : rest.len);
+        *(Span *)schema_append(&status->addresses, arena) = line;
+        rest = span_skip(rest, line.len + (end != NULL));
+    }
     if (!orchestrator->config)
         return;
     const Config *config = orchestrator->config;
