@@ -231,9 +231,72 @@ def test_init():
         assert "external: true" in text and "port: 5433" in text and "depends_on: [db]" in text, text
         assert not (p.folder / "muster.yaml").exists()
     with project() as p:
-        p.write("Cargo.toml", "this is not TOML [")
         assert "an example" in p.run("init").out
         p.run("check")
+
+
+COMPOSE = """
+x-common: &common { restart: unless-stopped, environment: &env { LOG: debug, ROLE: none } }
+services:
+  db:
+    image: postgres:16
+    ports: ['127.0.0.1:5433:5432', '9187:9187']
+    healthcheck: { test: [CMD-SHELL, pg_isready -U postgres] }
+  migrate: { build: ./api, command: [./migrate, up all], depends_on: [db] }
+  api.v2:
+    <<: *common
+    build: { context: api }
+    entrypoint: [node]
+    command: [server.js, 'a b']
+    ports: ['8080:80', '9090:9090/tcp', { target: 70, published: 7070 }, '3000-3005:3000-3005']
+    environment: { <<: *env, ROLE: "web\\n", B: }
+    env_file: .env.api
+    healthcheck: { test: [CMD, curl, http://localhost/], interval: 1m30s, retries: 5, start_period: 40s }
+    depends_on:
+      db: { condition: service_healthy }
+      migrate: { condition: service_completed_successfully }
+    stop_grace_period: 3s
+    volumes: ['.:/app']
+"""
+
+
+def test_init_from_compose():
+    with project() as p:
+        p.write("docker-compose.yml", COMPOSE)
+        p.write(".env.api", "")
+        p.write("api/server.js", "")
+        p.run("init")
+        p.run("check")
+        text = (p.folder / "muster.yaml").read_text()
+        for line in ("ports: { main: 5433, p9187: 9187 }",
+                     "# its container has a check of its own: CMD-SHELL pg_isready -U postgres",
+                     'command: ["./migrate", "up all"]', "task: true", 'command: ["node", "server.js", "a b"]',
+                     'working_dir: "api"', "ports: { main: 8080, p9090: 9090, p7070: 7070 }",
+                     "# a port that has to be named one by one: 3000-3005:3000-3005",
+                     'health_check: { type: exec, command: ["curl", "http://localhost/"], interval: 1m30s, '
+                     'failure_threshold: 5, start_limit: 40s }',
+                     'env: { LOG: "debug", ROLE: "web\\x0a" }', 'env_files: [".env.api"]', "restart: always",
+                     "stop: { timeout: 3s }", "depends_on: { db: healthy, migrate: completed }",
+                     "# not taken over: volumes"):
+            assert f"    {line}\n" in text, f"{line} is not in\n{text}"
+
+
+def test_init_with_what_cannot_be_read():
+    """Said with its place; an example would not be what is wanted."""
+    with project() as p:
+        p.write("docker-compose.yml", "services:\n  a: [\n")
+        error = p.run("init", code=1).err
+        assert "muster: passed over: docker-compose.yml:3:1: " in error and "nothing written" in error, error
+        assert not (p.folder / "muster.yaml").exists()
+        p.write("package.json", '{"scripts": {"dev": "vite"}}')
+        done = p.run("init")
+        assert "passed over: docker-compose.yml" in done.err and "npm run dev" in done.out, done.err
+    with project() as p:
+        (p.folder / "Procfile").mkdir()
+        assert "passed over: Procfile: Is a directory" in p.run("init", code=1).err
+    with project() as p:
+        p.write("Cargo.toml", "this is not TOML [")
+        assert "passed over: Cargo.toml:1:" in p.run("init", code=1).err
 
 
 def test_doctor():

@@ -6,18 +6,20 @@
 #include "base/buf.h"
 
 typedef struct DraftService {
-    Span name;                    /* letters, digits, '.', '_' and '-' */
-    Span command;                 /* for the shell; empty where it is external */
-    Span folder;                  /* relative to the project's; empty: the same */
-    Span reason;                  /* what it was made of: "api/package.json" */
-    Span environment, depends_on; /* as YAML; empty: none */
-    int64_t port;                 /* 0 = none known */
-    bool external;                /* only probed */
+    Span name;     /* letters, digits, '.', '_' and '-' */
+    Span command;  /* for the shell; empty where it is external, or nobody knows */
+    Span argv;     /* the same as a YAML list; empty: the command is a string */
+    Span folder;   /* relative to the project's; empty: the same */
+    Span reason;   /* what it was made of: "api/package.json" */
+    Span more;     /* what else is known of it, as lines of YAML */
+    bool port;     /* it gets one */
+    bool external; /* only probed */
 } DraftService;
 
 typedef struct Draft {
     Arena arena;
     ARRAY(DraftService) services;
+    ARRAY(Span) problems; /* files that could not be read: "docker-compose.yml:3:7: why" */
 } Draft;
 
 /* Looks into the folder. */

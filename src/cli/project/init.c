@@ -60,6 +60,17 @@ static void tell(const Draft *draft) {
     puts("look through it, then: muster up");
 }
 
+/* Files that say something which cannot be read; they must not be all that there is. */
+static int tell_problems(const Draft *draft) {
+    for (size_t i = 0; i < draft->problems.count; i++)
+        cli_fail(EXIT_FAILED, "passed over: %.*s", SPAN_ARGS(draft->problems.items[i]));
+    if (!draft->problems.count || draft->services.count)
+        return EXIT_DONE;
+    return cli_fail(EXIT_FAILED,
+                    "nothing written: nothing else here says what is run: mend that file, or move "
+                    "it away for an example");
+}
+
 static int make(const Init *init) {
     char folder[4096];
     Buf known = {0}, text = {0};
@@ -76,10 +87,10 @@ static int make(const Init *init) {
     }
     draft_read(&draft, folder);
     draft_write(&draft, &text);
-    int result = EXIT_DONE;
-    if (init->print)
+    int result = tell_problems(&draft);
+    if (!result && init->print)
         fwrite(text.ptr, 1, text.len, stdout);
-    else
+    else if (!result)
         result = write_file(init, buf_span(&text));
     if (!result && !init->print && !init->quiet)
         tell(&draft);
