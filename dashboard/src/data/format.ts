@@ -3,6 +3,47 @@ import { useSettings } from '@/data/settings'
 
 const language = () => useSettings.getState().language
 
+/* A formatter takes far longer to make than to use, and rows and edges ask for thousands a second. */
+function remembered<Format>(make: (language: string, digits: number) => Format) {
+  const made = new Map<string, Format>()
+  return (digits = 0): Format => {
+    const key = `${language()} ${digits}`
+    const format = made.get(key) ?? make(language(), digits)
+    made.set(key, format)
+    return format
+  }
+}
+
+const numbers = remembered(
+  (language, digits) =>
+    new Intl.NumberFormat(language, {
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+    }),
+)
+
+const times = remembered(
+  (language) =>
+    new Intl.DateTimeFormat(language, {
+      hour: '2-digit',
+      minute: '2-digit',
+      second: '2-digit',
+      hourCycle: 'h23',
+    }),
+)
+
+const dates = remembered(
+  (language) =>
+    new Intl.DateTimeFormat(language, {
+      day: '2-digit',
+      month: 'short',
+      hour: '2-digit',
+      minute: '2-digit',
+      second: '2-digit',
+      hourCycle: 'h23',
+    }),
+)
+
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB']
 
 export function bytes(value: number | bigint | undefined): string {
@@ -16,10 +57,7 @@ export function bytes(value: number | bigint | undefined): string {
 }
 
 export function number(value: number, digits = 0): string {
-  return value.toLocaleString(language(), {
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-  })
+  return numbers(digits).format(value)
 }
 
 /** 0.4, 7.2, 48, 1,250, 18k */
@@ -53,17 +91,10 @@ export function duration(milliseconds: number): string {
 
 export function timeOfDay(milliseconds: number | bigint, precise = false): string {
   const date = new Date(Number(milliseconds))
-  const text = date.toLocaleTimeString(language(), { hour12: false })
+  const text = times().format(date)
   return precise ? `${text}.${String(date.getMilliseconds()).padStart(3, '0')}` : text
 }
 
 export function dateTime(milliseconds: number | bigint): string {
-  return new Date(Number(milliseconds)).toLocaleString(language(), {
-    day: '2-digit',
-    month: 'short',
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-    hour12: false,
-  })
+  return dates().format(new Date(Number(milliseconds)))
 }

@@ -199,12 +199,14 @@ interface RowsProps {
 function Rows({ entries, wrap, follow, pause, older, picked, pick, showRequest }: RowsProps) {
   const t = useText()
   const scroller = useRef<HTMLDivElement>(null)
+  // Another function would have all rows measured anew.
+  const getItemKey = useCallback((at: number) => String(entries[at]?.sequence ?? at), [entries])
   const rows = useVirtualizer({
     count: entries.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW,
-    overscan: 24,
-    getItemKey: (at) => String(entries[at]?.sequence ?? at),
+    overscan: 8,
+    getItemKey,
   })
   useLayoutEffect(() => {
     if (follow) rows.scrollToIndex(entries.length - 1, { align: 'end' })
@@ -235,7 +237,7 @@ function Rows({ entries, wrap, follow, pause, older, picked, pick, showRequest }
               onClick={() => pick(entry)}
               style={{ transform: `translateY(${item.start}px)` }}
               className={cx(
-                'absolute top-0 left-0 flex w-full cursor-default gap-2 px-3 hover:bg-sunken md:px-4',
+                'absolute top-0 left-0 flex w-full cursor-default gap-2 contain-content px-3 hover:bg-sunken md:px-4',
                 wrap ? 'break-all whitespace-pre-wrap' : 'h-[22px] overflow-hidden whitespace-pre',
                 picked?.sequence === entry.sequence && 'bg-accent-soft!',
               )}
