@@ -31,6 +31,10 @@ typedef struct SimulatedWorld {
     Link link;
     uint64_t random;
     bool freeing; /* nothing is opened any more */
+    /* Held up since `looked` until `held`; 0: it is not. `promised` as in world_gap. */
+    Nanos held, looked, promised;
+    Nanos released; /* when it went on the last time */
+    Nanos clock;    /* what its wall clock was set forward by */
     Link streams, bells, signals;
 } SimulatedWorld;
 

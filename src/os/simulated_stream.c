@@ -107,6 +107,14 @@ static bool end_arrive(End *end) {
     return false;
 }
 
+/* Puts an event off until that World goes on; true when it is held up. */
+static bool put_off(End *end, const World *of, void (*happen)(void *end)) {
+    Nanos held = is_live(end) ? CONTAINER(of, SimulatedWorld, world)->held : 0;
+    if (held)
+        simulation_at(end->connection->simulation, held, happen, end);
+    return held != 0;
+}
+
 static void note(End *end, const char *what, Span bytes) {
     Connection *connection = end->connection;
     uint32_t which = connection->number * 2 + (end == &connection->ends[1]);
@@ -135,6 +143,8 @@ static void end_free(End *end) {
 
 static void on_reset(void *owner) {
     End *end = owner;
+    if (put_off(end, end->stream.world, on_reset))
+        return;
     if (end_arrive(end)) {
         note(end, "reset", (Span){0});
         end_over(end, -ECONNRESET);
@@ -169,11 +179,39 @@ static void deliver_later(End *end) {
     end_at(end, at > now ? at : now, deliver);
 }
 
+/* Of what has arrived and is more than one piece, one piece is made, as a socket does. */
+static void join_arrived(End *end) {
+    Nanos now = end->connection->simulation->now;
+    size_t len = 0;
+    Link *link = end->inbox.next;
+    for (; link != &end->inbox; link = link->next) {
+        const Piece *piece = CONTAINER(link, Piece, link);
+        if (piece->last || piece->at > now || len + piece->len > STREAM_PIECE)
+            break;
+        len += piece->len;
+    }
+    if (link == end->inbox.next || link == end->inbox.next->next)
+        return;
+    Piece *joined = xmalloc(sizeof *joined + len);
+    *joined = (Piece){.at = now};
+    while (joined->len < len) {
+        Piece *piece = CONTAINER(list_pop_front(&end->inbox), Piece, link);
+        memcpy(joined->bytes + joined->len, piece->bytes, piece->len);
+        joined->len += piece->len;
+        free(piece);
+    }
+    list_insert_after(&end->inbox, &joined->link);
+}
+
 static void deliver(void *owner) {
     End *end = owner;
+    if (put_off(end, end->stream.world, deliver))
+        return;
     end->delivering = false;
     if (!end_arrive(end) || !end->reading)
         return;
+    if (simulated_world(end->stream.world)->released == end->stream.world->now)
+        join_arrived(end);
     Piece *piece = CONTAINER(list_pop_front(&end->inbox), Piece, link);
     Span bytes = {piece->bytes, piece->len};
     if (piece->last) {
@@ -402,6 +440,8 @@ static End *end_new(Connection *connection, int which, World *world, EndState st
 
 static void on_connected(void *owner) {
     End *end = owner;
+    if (put_off(end, end->stream.world, on_connected))
+        return;
     if (!end_arrive(end))
         return;
     note(end, "connected", (Span){0});
@@ -455,10 +495,12 @@ static void listener_take(SimulatedListener *listener, Connection *connection) {
 
 static void on_dial(void *owner) {
     End *end = owner;
-    if (!end_arrive(end))
-        return;
     Connection *connection = end->connection;
     SimulatedListener *listener = listener_find(connection->simulation, &connection->address);
+    if (listener && put_off(end, listener->listener.world, on_dial))
+        return;
+    if (!end_arrive(end))
+        return;
     if (!listener)
         end_over(end, -ECONNREFUSED);
     else if (listener->paused)

@@ -98,8 +98,11 @@ uint64_t simulation_trace(const Simulation *simulation) {
 static Nanos next_instant(Simulation *simulation) {
     Nanos next = simulation->events.count ? simulation->events.items[0].at : WHEEL_NEVER;
     LIST_EACH (&simulation->worlds, link) {
-        World *world = &CONTAINER(link, SimulatedWorld, link)->world;
-        Nanos due = world_has_tasks(world) ? simulation->now : wheel_next(&world->wheel);
+        SimulatedWorld *simulated = CONTAINER(link, SimulatedWorld, link);
+        World *world = &simulated->world;
+        Nanos due = simulated->held          ? simulated->held
+                    : world_has_tasks(world) ? simulation->now
+                                             : wheel_next(&world->wheel);
         if (due < next)
             next = due;
     }
@@ -112,18 +115,34 @@ static void set_time(Simulation *simulation, Nanos now) {
         CONTAINER(link, SimulatedWorld, link)->world.now = now;
 }
 
+/* Goes on where it was held up for long enough. */
+static void release(SimulatedWorld *world, Nanos now) {
+    if (!world->held || world->held > now)
+        return;
+    Nanos gap = world_gap(world->looked, world->promised, now);
+    world->held = 0;
+    world->released = now;
+    if (gap)
+        wheel_postpone(&world->world.wheel, gap);
+}
+
 /* One turn of every world: what arrives at this instant, then timers and tasks. What that makes
  * happen at the same instant belongs to the next turn. */
 static void turn(Simulation *simulation, Nanos now) {
     set_time(simulation, now);
+    LIST_EACH (&simulation->worlds, link)
+        release(CONTAINER(link, SimulatedWorld, link), now);
     uint64_t order = simulation->order;
     while (simulation->events.count && simulation->events.items[0].at <= now &&
            simulation->events.items[0].order < order) {
         Event event = pop(simulation);
         event.happen(event.owner);
     }
-    LIST_EACH (&simulation->worlds, link)
-        world_finish_turn(&CONTAINER(link, SimulatedWorld, link)->world);
+    LIST_EACH (&simulation->worlds, link) {
+        SimulatedWorld *world = CONTAINER(link, SimulatedWorld, link);
+        if (!world->held)
+            world_finish_turn(&world->world);
+    }
 }
 
 bool simulation_run(Simulation *simulation, Nanos until) {
@@ -147,7 +166,23 @@ static void simulated_run(World *world) {
 }
 
 static Nanos simulated_wall(const World *world) {
-    return SIMULATION_EPOCH + world->now - SIMULATION_START;
+    Nanos clock = CONTAINER(world, SimulatedWorld, world)->clock;
+    return SIMULATION_EPOCH + world->now - SIMULATION_START + clock;
+}
+
+void simulation_set_clock(World *world, Nanos by) {
+    simulated_world(world)->clock += by;
+}
+
+void simulation_hold(World *base, Nanos time) {
+    SimulatedWorld *world = simulated_world(base);
+    Nanos now = world->simulation->now;
+    if (!world->held) {
+        world->looked = now;
+        world->promised = world_promise(now, wheel_next(&base->wheel));
+    }
+    if (now + time > world->held)
+        world->held = now + time;
 }
 
 /* ---- bells and signals ---- */

@@ -8,7 +8,7 @@
  *
  * A simulated World keeps the contracts of world.h and stream.h, but for this: world_run runs all
  * worlds of the Simulation until world_stop of this one; bells are rung from the one thread there
- * is; sockets are neither detached nor adopted. Nothing holds the loop up. */
+ * is; sockets are neither detached nor adopted. Only simulation_hold holds the loop up. */
 #pragma once
 
 #include "os/address.h"
@@ -47,6 +47,14 @@ uint64_t simulation_choose(Simulation *simulation, uint64_t bound);
 /* Cuts the connections made to that address (NULL: all): both ends are closed with -ECONNRESET,
  * and what was on its way is lost. Returns how many there were. */
 size_t simulation_cut(Simulation *simulation, const Address *address);
+
+/* Holds the World up for so long, as SIGSTOP does: nothing of it runs, while what is sent to it
+ * gathers. Then it goes on as world.h says: what has arrived comes first, and deadlines have moved
+ * where it took too long. Not from inside a callback. */
+void simulation_hold(World *world, Nanos time);
+
+/* Sets the World's wall clock forward or back. */
+void simulation_set_clock(World *world, Nanos by);
 
 /* Sends a signal to the World alone. Nothing happens when it does not listen. */
 void simulation_signal(World *world, int signal);

@@ -290,6 +290,83 @@ static void time_jumps(void **state) {
     simulation_free(simulation);
 }
 
+/* ---- a world that is held up ---- */
+
+typedef struct Held {
+    Stream *stream;
+    World *world;
+    size_t received, before; /* bytes; and before the timer */
+    Timer timer;
+    Nanos fired;
+} Held;
+
+static void held_read(void *owner, Span bytes) {
+    ((Held *)owner)->received += bytes.len;
+}
+
+static void held_fire(Timer *timer) {
+    Held *held = CONTAINER(timer, Held, timer);
+    held->before = held->received;
+    held->fired = world_now(held->world) - SIMULATION_START;
+}
+
+static const StreamHandler HELD = {.read = held_read};
+
+static void held_accept(void *owner, Stream *stream) {
+    Held *held = owner;
+    held->stream = stream;
+    stream_handle(stream, &HELD, held);
+    stream_read_start(stream);
+}
+
+/* Its timer is due a fifth of a second after it was stopped. */
+static Held hold_for(Nanos time) {
+    static const StreamHandler SILENT = {0};
+    Simulation *simulation =
+        simulation_new(&(SimulationOptions){.seed = 3, .delay_max = 1000, .piece_max = 50});
+    Held held = {.world = simulation_world(simulation), .timer.fire = held_fire};
+    Address address;
+    Listener *listener;
+    Stream *stream;
+    address_parse(SPAN("10.0.0.1:80"), &address);
+    assert_int_equal(listener_open(held.world, &address, held_accept, &held, &listener), 0);
+    World *other = simulation_world(simulation);
+    assert_int_equal(stream_connect(other, &address, &SILENT, NULL, &stream), 0);
+    simulation_run(simulation, SIMULATION_START + NANOS_PER_MILLI);
+    wheel_arm(world_wheel(held.world), &held.timer, SIMULATION_START + NANOS_PER_SECOND / 5);
+    simulation_hold(held.world, time);
+    char bytes[5000] = {0};
+    stream_write(stream, span(bytes, sizeof bytes));
+    simulation_run(simulation, SIMULATION_START + time);
+    assert_int_equal(held.received, 0);
+    simulation_run(simulation, SIMULATION_START + 60 * NANOS_PER_SECOND);
+    assert_int_equal(held.received, sizeof bytes);
+    simulation_free(simulation);
+    return held;
+}
+
+static void who_is_held_up_finds_what_gathered(void **state) {
+    (void)state;
+    Held held = hold_for(NANOS_PER_SECOND / 2);
+    assert_int_equal(held.before, 5000);
+    assert_in_range(held.fired, NANOS_PER_SECOND / 2, NANOS_PER_SECOND / 2 + NANOS_PER_MILLI);
+    held = hold_for(20 * NANOS_PER_SECOND);
+    assert_int_equal(held.before, 5000);
+    assert_in_range(held.fired, (20 * 5 + 1) * NANOS_PER_SECOND / 5 - NANOS_PER_MILLI,
+                    (20 * 5 + 1) * NANOS_PER_SECOND / 5 + NANOS_PER_MILLI);
+}
+
+static void clocks_are_set(void **state) {
+    (void)state;
+    Simulation *simulation = simulation_new(&(SimulationOptions){.seed = 1});
+    World *world = simulation_world(simulation), *other = simulation_world(simulation);
+    simulation_set_clock(world, -NANOS_PER_SECOND);
+    assert_true(world_wall(world) == SIMULATION_EPOCH - NANOS_PER_SECOND);
+    assert_true(world_wall(other) == SIMULATION_EPOCH);
+    assert_true(world_now(world) == SIMULATION_START);
+    simulation_free(simulation);
+}
+
 static void chance_comes_from_the_seed(void **state) {
     (void)state;
     char bytes[4][100];
@@ -369,6 +446,8 @@ int main(void) {
         cmocka_unit_test(pausing_keeps_them_waiting),
         cmocka_unit_test(addresses_are_taken_once),
         cmocka_unit_test(time_jumps),
+        cmocka_unit_test(who_is_held_up_finds_what_gathered),
+        cmocka_unit_test(clocks_are_set),
         cmocka_unit_test(chance_comes_from_the_seed),
         cmocka_unit_test(pieces_and_delays_keep_their_bounds),
     };
