@@ -341,6 +341,9 @@ static void instance_decided(HealthMonitor *monitor, HealthInstance *instance, u
 
 static void instance_remove(HealthMonitor *monitor, HealthInstance *instance, int64_t at) {
     HealthService *service = instance->service;
+    /* Who was told of it must hear that it is gone. */
+    if (instance->told || instance->signs.state != RT_HEALTH_STATE_HEALTHY)
+        mark_changed(monitor, service);
     service->tally.of[instance->signs.state]--;
     service->count--;
     *instance->link = instance->next;

@@ -252,12 +252,25 @@ static void test_random_signs(void **state) {
     }
 }
 
+/* Its end is told also where the service stays what it was. */
+static void test_one_of_two_goes(void **state) {
+    Bench *bench = *state;
+    sign(bench, "one", NULL, RT_HEALTH_SOURCE_LIVENESS, DEGRADED, "late");
+    sign(bench, "two", NULL, RT_HEALTH_SOURCE_LIVENESS, DEGRADED, "late");
+    assert_int_equal(told(bench), 1);
+    health_instance_gone(bench->monitor, SPAN("one"), bench->now);
+    assert_int_equal(service(bench), DEGRADED);
+    assert_int_equal(told(bench), 1);
+    assert_int_equal(status(bench).instances.count, 1);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_lifecycle),      TEST(test_worst_decides), TEST(test_replicas),
-        TEST(test_comes_and_goes), TEST(test_reports),       TEST(test_rules),
-        TEST(test_uptime),         TEST(test_bounds),        TEST(test_random_signs),
+        TEST(test_lifecycle),      TEST(test_worst_decides),   TEST(test_replicas),
+        TEST(test_comes_and_goes), TEST(test_reports),         TEST(test_rules),
+        TEST(test_uptime),         TEST(test_one_of_two_goes), TEST(test_bounds),
+        TEST(test_random_signs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

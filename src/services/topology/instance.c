@@ -264,8 +264,11 @@ static void on_instance_timer(Timer *timer) {
 
 void instance_active(Topology *topology, Instance *instance) {
     instance->last_activity = topology_now(topology);
-    if (instance->state != RT_CONNECTION_STATE_ACTIVE)
-        set_state(topology, instance, judge(instance, instance->last_activity));
+    if (instance->state == RT_CONNECTION_STATE_ACTIVE)
+        return;
+    RtConnectionState state = judge(instance, instance->last_activity);
+    if (state != RT_CONNECTION_STATE_DEAD) /* which is the timer's to find, and to act on */
+        set_state(topology, instance, state);
 }
 
 void instance_judged(Topology *topology, Instance *instance, RtHealthState health, Span message) {

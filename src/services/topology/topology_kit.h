@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/test.h"
 #include "os/simulation.h"
-#include "schema/json.h"
+#include "services/topology/graph_kit.h"
 #include "services/topology/internal.h"
 
 typedef struct Kit {
@@ -25,109 +25,13 @@ typedef struct KitFrame {
     RtTopologyUpdate *update;
 } KitFrame;
 
-/* What it knows, by kind and identity. */
-typedef struct Known {
-    uint8_t kind;
-    Arena arena; /* of the message */
-    void *message;
-    size_t key_len;
-    char key[300];
-} Known;
-
 typedef struct Viewer {
     Watcher *watcher;
-    Map known;
+    KnownGraph graph;
     uint64_t epoch, number;
     bool more, slow;
-    int frames, resets;
-    size_t largest; /* items in one update */
+    int frames;
 } Viewer;
-
-static Span known_key(const void *item) {
-    const Known *known = item;
-    return span(known->key, known->key_len);
-}
-
-static const SchemaMessage *known_type(uint8_t kind) {
-    return kind == KIND_NODE   ? &RtTopologyNode_type
-           : kind == KIND_EDGE ? &RtTopologyEdge_type
-                               : &RtTopologyInstance_type;
-}
-
-static size_t known_name(char *out, uint8_t kind, Span a, Span b, int third) {
-    return (size_t)sprintf(out, "%d|%.*s|%.*s|%d", kind, SPAN_ARGS(a), SPAN_ARGS(b), third);
-}
-
-static void known_free(Known *known) {
-    arena_done(&known->arena);
-    free(known);
-}
-
-static void viewer_forget(Viewer *viewer, uint8_t kind, Span a, Span b, int third) {
-    char key[300];
-    Known *known = map_remove(&viewer->known, span(key, known_name(key, kind, a, b, third)));
-    if (known)
-        known_free(known);
-}
-
-static void viewer_learn(Viewer *viewer, uint8_t kind, Span a, Span b, int third,
-                         const void *message) {
-    viewer_forget(viewer, kind, a, b, third);
-    Known *known = xcalloc(1, sizeof *known);
-    known->kind = kind;
-    known->key_len = known_name(known->key, kind, a, b, third);
-    known->message = schema_copy(known_type(kind), message, &known->arena);
-    map_put(&viewer->known, known);
-}
-
-static void viewer_clear(Viewer *viewer) {
-    size_t at = 0;
-    for (Known *known; (known = map_next(&viewer->known, &at));) {
-        map_remove(&viewer->known, known_key(known));
-        known_free(known);
-    }
-}
-
-/* A node takes all that belongs to it along. */
-static void viewer_forget_node(Viewer *viewer, Span name) {
-    viewer_forget(viewer, KIND_NODE, name, SPAN(""), 0);
-    size_t at = 0;
-    for (Known *known; (known = map_next(&viewer->known, &at));) {
-        const RtTopologyEdge *edge = known->message;
-        const RtTopologyInstance *instance = known->message;
-        bool of_node = known->kind == KIND_EDGE
-                           ? span_equal(edge->source, name) || span_equal(edge->target, name)
-                       : known->kind == KIND_INSTANCE ? span_equal(instance->service_name, name)
-                                                      : false;
-        if (!of_node)
-            continue;
-        map_remove(&viewer->known, known_key(known));
-        known_free(known);
-    }
-}
-
-static void viewer_hear(Viewer *viewer, const RtTopologyUpdate *update) {
-    if (update->reset)
-        viewer_clear(viewer);
-    for (uint32_t i = 0; i < update->removed_nodes.count; i++)
-        viewer_forget_node(viewer, update->removed_nodes.items[i]);
-    for (uint32_t i = 0; i < update->removed_edges.count; i++) {
-        const RtTopologyEdgeKey *key = &update->removed_edges.items[i];
-        viewer_forget(viewer, KIND_EDGE, key->source, key->target, key->kind);
-    }
-    for (uint32_t i = 0; i < update->removed_instances.count; i++)
-        viewer_forget(viewer, KIND_INSTANCE, update->removed_instances.items[i], SPAN(""), 0);
-    for (uint32_t i = 0; i < update->nodes.count; i++)
-        viewer_learn(viewer, KIND_NODE, update->nodes.items[i].service_name, SPAN(""), 0,
-                     &update->nodes.items[i]);
-    for (uint32_t i = 0; i < update->edges.count; i++)
-        viewer_learn(viewer, KIND_EDGE, update->edges.items[i].source,
-                     update->edges.items[i].target, update->edges.items[i].kind,
-                     &update->edges.items[i]);
-    for (uint32_t i = 0; i < update->instances.count; i++)
-        viewer_learn(viewer, KIND_INSTANCE, update->instances.items[i].service_id, SPAN(""), 0,
-                     &update->instances.items[i]);
-}
 
 static void *kit_frame_new(const WatchOptions *options, const SchemaMessage *type,
                            const void *update) {
@@ -144,16 +48,11 @@ static void kit_frame_unref(void *at) {
 static int kit_frame_send(void *target, void *at) {
     Viewer *viewer = target;
     const RtTopologyUpdate *update = ((KitFrame *)at)->update;
-    size_t size = update->nodes.count + update->edges.count + update->instances.count +
-                  update->removed_nodes.count + update->removed_edges.count +
-                  update->removed_instances.count;
-    viewer->largest = size > viewer->largest ? size : viewer->largest;
     viewer->frames++;
-    viewer->resets += update->reset;
     viewer->more = update->more;
     viewer->epoch = (uint64_t)update->revision->epoch;
     viewer->number = (uint64_t)update->revision->number;
-    viewer_hear(viewer, update);
+    graph_hear(&viewer->graph, update);
     return viewer->slow ? -EAGAIN : 0;
 }
 
@@ -195,8 +94,6 @@ static inline void viewer_watch(Kit *kit, Viewer *viewer, const RtTopologyQuery 
     Status status = graph_filter_new(kit->topology, query, &kit->arena, &filter);
     assert_int_equal(status.code, STATUS_OK);
     schema_encode(&RtTopologyQuery_type, query, 0, &kit->arena, &key);
-    if (!viewer->known.key)
-        map_init(&viewer->known, known_key, 1);
     viewer->slow = false;
     WatchRequest request = {.key = key,
                             .filter = filter,
@@ -214,23 +111,7 @@ static inline void viewer_leave(Viewer *viewer) {
 
 static inline void viewer_done(Viewer *viewer) {
     viewer_leave(viewer);
-    viewer_clear(viewer);
-    map_done(&viewer->known);
-}
-
-static inline void viewer_expect(const Viewer *viewer, uint8_t kind, Span a, Span b, int third,
-                                 const void *message, size_t *matched) {
-    char key[300];
-    const Known *known = map_get(&viewer->known, span(key, known_name(key, kind, a, b, third)));
-    if (!known)
-        fail_msg("%s is not known", key);
-    if (!schema_equal(known_type(kind), known->message, message)) {
-        Buf is = {0}, ought = {0};
-        schema_json_encode(known_type(kind), known->message, NULL, &is, NULL);
-        schema_json_encode(known_type(kind), message, NULL, &ought, NULL);
-        fail_msg("%s is known as %s, and is %s", key, buf_cstr(&is), buf_cstr(&ought));
-    }
-    ++*matched;
+    graph_done(&viewer->graph);
 }
 
 /* What GetTopology answers, put together in small steps. */
@@ -263,18 +144,7 @@ static inline const RtTopologySnapshot *kit_snapshot(Kit *kit, const RtTopologyQ
 /* What it knows is what a snapshot says now. */
 static inline void viewer_check(Kit *kit, const Viewer *viewer, const RtTopologyQuery *query) {
     Arena arena = {0};
-    size_t matched = 0;
-    const RtTopologySnapshot *now = kit_snapshot(kit, query, &arena);
-    for (uint32_t i = 0; i < now->nodes.count; i++)
-        viewer_expect(viewer, KIND_NODE, now->nodes.items[i].service_name, SPAN(""), 0,
-                      &now->nodes.items[i], &matched);
-    for (uint32_t i = 0; i < now->edges.count; i++)
-        viewer_expect(viewer, KIND_EDGE, now->edges.items[i].source, now->edges.items[i].target,
-                      now->edges.items[i].kind, &now->edges.items[i], &matched);
-    for (uint32_t i = 0; i < now->instances.count; i++)
-        viewer_expect(viewer, KIND_INSTANCE, now->instances.items[i].service_id, SPAN(""), 0,
-                      &now->instances.items[i], &matched);
-    assert_int_equal(viewer->known.count, matched);
+    graph_check(&viewer->graph, kit_snapshot(kit, query, &arena));
     arena_done(&arena);
 }
 

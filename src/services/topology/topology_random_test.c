@@ -239,10 +239,10 @@ static void run_once(uint64_t seed) {
     kit_pass(&run->kit, 700 * NANOS_PER_MILLI);
     for (int i = 0; i < VIEWERS; i++) {
         Viewer *viewer = &run->watching[i].viewer;
-        assert_true(viewer->largest <= 128 + 200);
+        assert_true(viewer->graph.largest <= 128 + 200);
         if (viewer->watcher)
             viewer_check(&run->kit, viewer, &run->watching[i].query);
-        if (viewer->known.key)
+        if (viewer->graph.known.key)
             viewer_done(viewer);
     }
     kit_done(&run->kit);

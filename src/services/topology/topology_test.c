@@ -112,6 +112,22 @@ static void a_hold_up_calls_nobody_stale(void **state) {
     kit_done(&kit);
 }
 
+/* A call is heard of when its time is over, and the timer has not fired yet. */
+static void a_call_in_the_last_moment_keeps_nobody(void **state) {
+    Kit kit;
+    kit_init(&kit, 1);
+    KitService a = {.name = "a"};
+    kit_register(&kit, &a);
+    kit_pass(&kit, 15 * SECOND - 100 * MILLI);
+    simulation_hold(kit.world, 500 * MILLI);
+    kit_pass(&kit, 200 * MILLI);
+    assert_true(kit_call(&kit, &a, "b", 1000));
+    kit_pass(&kit, 400 * MILLI);
+    assert_false(kit_beat(&kit, &a));
+    assert_int_not_equal(kit_node_state(&kit, "a"), DEAD);
+    kit_done(&kit);
+}
+
 static void the_same_instance_is_one_node(void **state) {
     Kit kit;
     kit_init(&kit, 1);
@@ -458,10 +474,10 @@ static void watchers_follow_what_comes_near(void **state) {
     Viewer viewer = {0};
     viewer_watch(&kit, &viewer, &query);
     kit_pass(&kit, SECOND);
-    assert_int_equal(viewer.known.count, 1);
+    assert_int_equal(viewer.graph.known.count, 1);
     kit_call(&kit, &a, "b", 1);
     kit_pass(&kit, 2 * SECOND);
-    assert_int_equal(viewer.known.count, 5);
+    assert_int_equal(viewer.graph.known.count, 5);
     viewer_check(&kit, &viewer, &query);
     viewer_done(&viewer);
     kit_done(&kit);
@@ -473,6 +489,7 @@ int main(void) {
         cmocka_unit_test(a_beat_brings_it_back),
         cmocka_unit_test(idle_and_active),
         cmocka_unit_test(a_hold_up_calls_nobody_stale),
+        cmocka_unit_test(a_call_in_the_last_moment_keeps_nobody),
         cmocka_unit_test(the_same_instance_is_one_node),
         cmocka_unit_test(bad_registrations_are_refused),
         cmocka_unit_test(a_process_that_ends_is_dead_at_once),
