@@ -27,7 +27,25 @@ static const Command *find_command(const char *word) {
     return NULL;
 }
 
+/* What other tools of this kind call it. */
+static const struct {
+    const char *theirs, *ours;
+} NAMES[] = {
+    {"exec", "muster run"},         {"shell", "muster run SERVICE sh"},
+    {"connect", "muster attach"},   {"config", "muster check --values"},
+    {"validate", "muster check"},   {"kill", "muster signal, or muster stop --force"},
+    {"list", "muster ps"},          {"ls", "muster ps"},
+    {"stats", "muster ps --watch"}, {"echo", "muster logs -f"},
+    {"tail", "muster logs -f"},     {"watch", "muster ps --watch"},
+    {"quit", "muster down"},        {"rm", "muster down"},
+    {"reload", "muster up -d"},     {"port", "muster ps"},
+    {"open", "muster link --open"}, {"graph", "muster top"},
+};
+
 static int unknown_command(const char *word) {
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        if (strcmp(word, NAMES[i].theirs) == 0)
+            return cli_fail(EXIT_USAGE, "unknown command: %s: here it is %s", word, NAMES[i].ours);
     Nearest nearest = nearest_to(span_of(word));
     for (const CommandGroup *group = COMMAND_GROUPS; group->title; group++)
         for (const Command *const *command = group->commands; *command; command++)
@@ -44,11 +62,17 @@ int main(int argc, char **argv) {
         return EXIT_USAGE;
     }
     const char *word = argv[1];
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+    bool help = strcmp(word, "help") == 0;
+    if (help && argc > 2) {
+        const Command *command = find_command(argv[2]);
+        char *arguments[] = {argv[2], (char *)"--help", NULL};
+        return command ? command->run(2, arguments) : unknown_command(argv[2]);
+    }
+    if (help || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
         print_help(stdout);
         return EXIT_DONE;
     }
-    if (strcmp(word, "--version") == 0) {
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0 || strcmp(word, "version") == 0) {
         puts("muster " MUSTER_VERSION);
         return EXIT_DONE;
     }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
-#include "cli/cli.h"
+#include "cli/options.h"
 #include "config/config.h"
 #include "config/schema.h"
 #include "runtime/project.h"
@@ -24,16 +24,16 @@ static const char HELP[] =
     "files are merged in their order. Exits with 0 when the configuration can be used, else with "
     "2.\n"
     "\n"
-    "  -f, --file FILE  the same as FILE; repeatable\n"
-    "  --json           one runtime.v1.CheckConfigurationResponse\n"
-    "  --values         every value, and where it comes from\n"
-    "  --schema         print the JSON schema of muster.yaml, for editors\n"
-    "  --quiet          print errors only\n"
-    "  --help           this text\n";
+    "  -f, --file FILE        the same as FILE; repeatable\n"
+    "  --json                 one runtime.v1.CheckConfigurationResponse\n"
+    "  --values               every value, and where it comes from\n"
+    "  --schema               print the JSON schema of muster.yaml, for editors\n"
+    "  -q, --quiet            print errors only\n"
+    "  --help                 this text\n";
 
 typedef struct Checking {
     ARRAY(char *) paths; /* absolute */
-    bool json, values, schema, quiet, help;
+    bool json, values, schema, quiet;
     const char *folder; /* the working directory, for shorter names */
     Buf out;
 } Checking;
@@ -220,45 +220,43 @@ static int find_path(Checking *checking) {
     return failed;
 }
 
-enum { OPT_JSON = 256, OPT_VALUES, OPT_SCHEMA, OPT_QUIET };
+enum { OPT_JSON = 256, OPT_VALUES, OPT_SCHEMA };
 
-static int read_options(Checking *checking, int argc, char **argv) {
-    static const struct option OPTIONS[] = {
-        {"file", required_argument, NULL, 'f'},
-        {"json", no_argument, NULL, OPT_JSON},
-        {"values", no_argument, NULL, OPT_VALUES},
-        {"schema", no_argument, NULL, OPT_SCHEMA},
-        {"quiet", no_argument, NULL, OPT_QUIET},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
-    int option;
-    opterr = 0;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, "f:h", OPTIONS, NULL)) != -1) {
-        if (option == '?')
-            return cli_usage(&COMMAND_CHECK, "unknown option, or one without its value: %s",
-                             argv[optind - 1]);
-        if (option == 'f')
-            add_path(checking, optarg);
-        checking->json |= option == OPT_JSON;
-        checking->values |= option == OPT_VALUES;
-        checking->schema |= option == OPT_SCHEMA;
-        checking->quiet |= option == OPT_QUIET;
-        checking->help |= option == 'h';
-    }
-    for (; optind < argc; optind++)
-        add_path(checking, argv[optind]);
+static int take_option(void *owner, int option, char *value) {
+    Checking *checking = owner;
+    if (option == 'f')
+        add_path(checking, value);
+    checking->json |= option == OPT_JSON;
+    checking->values |= option == OPT_VALUES;
+    checking->schema |= option == OPT_SCHEMA;
+    checking->quiet |= option == 'q';
     return 0;
 }
 
 static int run(int argc, char **argv) {
     char *folder = getcwd(NULL, 0);
+    static const struct option OPTIONS[] = {
+        OPTION_HELP,
+        {"file", required_argument, NULL, 'f'},
+        {"json", no_argument, NULL, OPT_JSON},
+        {"values", no_argument, NULL, OPT_VALUES},
+        {"schema", no_argument, NULL, OPT_SCHEMA},
+        {"quiet", no_argument, NULL, 'q'},
+        {0},
+    };
     Checking checking = {.folder = folder ? folder : "/"};
-    int result = read_options(&checking, argc, argv);
-    if (!result && checking.help) {
-        fputs(HELP, stdout);
-    } else if (!result && checking.schema) {
+    OptionSet set = {
+        .command = &COMMAND_CHECK,
+        .options = OPTIONS,
+        .short_options = "f:q",
+        .take = take_option,
+        .owner = &checking,
+        .most = -1,
+    };
+    int result = options_read(&set, argc, argv);
+    for (int i = optind; !result && i < argc; i++)
+        add_path(&checking, argv[i]);
+    if (!result && checking.schema) {
         config_schema(&checking.out);
     } else if (!result) {
         result = checking.paths.count ? 0 : find_path(&checking);
@@ -272,7 +270,7 @@ static int run(int argc, char **argv) {
     array_done(&checking.paths);
     buf_done(&checking.out);
     free(folder);
-    return result;
+    return result == OPTIONS_HELPED ? EXIT_DONE : result;
 }
 
 const Command COMMAND_CHECK = {

@@ -59,13 +59,25 @@ static size_t write_cut(Span text, size_t room, Buf *out) {
     return width < room ? width : room;
 }
 
-void table_write(const Table *table, size_t columns, Buf *out) {
-    size_t widths[TABLE_COLUMNS_MAX] = {0}, count = table->columns;
+/* How wide each column is. Where there is not room for all, none but the last takes more than half
+ * of it: a long name leaves room for what is said of it. */
+static void measure(const Table *table, size_t columns, size_t *widths) {
+    size_t count = table->columns, total = 0;
     for (size_t i = 0; i < table->cells.count; i++) {
         size_t width = style_width(span_of(table->cells.items[i]));
         if (width > widths[i % count])
             widths[i % count] = width;
     }
+    for (size_t i = 0; i < count; i++)
+        total += widths[i] + GAP;
+    for (size_t i = 0; columns && total > columns && i + 1 < count; i++)
+        if (widths[i] > columns / 2)
+            widths[i] = columns / 2;
+}
+
+void table_write(const Table *table, size_t columns, Buf *out) {
+    size_t widths[TABLE_COLUMNS_MAX] = {0}, count = table->columns;
+    measure(table, columns, widths);
     for (size_t row = 0; row < table->cells.count; row += count) {
         size_t room = columns ? columns : SIZE_MAX, cells = table->cells.count - row;
         if (cells > count)
@@ -74,7 +86,8 @@ void table_write(const Table *table, size_t columns, Buf *out) {
         while (cells > 1 && !style_width(span_of(table->cells.items[row + cells - 1])))
             cells--;
         for (size_t i = 0; i < cells; i++) {
-            size_t width = write_cut(span_of(table->cells.items[row + i]), room, out);
+            size_t most = i + 1 < count && widths[i] < room ? widths[i] : room;
+            size_t width = write_cut(span_of(table->cells.items[row + i]), most, out);
             room -= width;
             size_t blanks = i + 1 < cells ? widths[i] - width + GAP : 0;
             blanks = blanks < room ? blanks : room;

@@ -36,10 +36,13 @@ static void lines_are_cut(void **state) {
     (void)state;
     Buf out = {0};
     draw(false, 4, &out);
-    assert_span(buf_span(&out), "A   \nläng\nx\n");
+    assert_span(buf_span(&out), "A   \nlä  \nx\n");
+    buf_done(&out);
+    draw(false, 10, &out); /* no column takes more than half, where that is too little for all */
+    assert_span(buf_span(&out), "A      B\nlänge  7\nx\n");
     buf_done(&out);
     draw(true, 4, &out); /* cut text keeps its colours whole */
-    assert_span(buf_span(&out), "\033[2mA\033[0m   \033[2m\033[0m\nläng\033[31m\033[0m\nx\n");
+    assert_span(buf_span(&out), "\033[2mA\033[0m   \033[2m\033[0m\nlä  \033[31m\033[0m\nx\n");
     buf_done(&out);
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "keeper/keeper_client.h"
+#include "os/machine.h"
 
 static void add_url(const Address *address, bool secure, Buf *urls) {
     char text[ADDRESS_MAX];
@@ -24,6 +25,17 @@ static int open_listener(HttpServer *server, ProcessHost *keeper, const Address 
     return error;
 }
 
+/* "127.0.0.1:80 by nginx (pid 71)"; where it is known. */
+static void add_holder(const Address *address, Buf *out) {
+    MachineProcess process;
+    char command[160];
+    if (address->kind != ADDRESS_TCP || MACHINE.listener(address->port, &process) < 0 ||
+        !process.identity.pid)
+        return;
+    machine_command_text(&process, command, sizeof command);
+    buf_printf(out, " by %s (pid %lld)", command, (long long)process.identity.pid);
+}
+
 static int listen_one(HttpServer *server, ProcessHost *keeper, const Address *wanted,
                       TlsContext *tls, Buf *urls, Buf *reason) {
     Address bound;
@@ -35,13 +47,14 @@ static int listen_one(HttpServer *server, ProcessHost *keeper, const Address *wa
         add_url(&bound, tls, urls);
         return 0;
     }
-    if (error == -EADDRINUSE)
-        buf_printf(reason,
-                   "the address is in use: %s: stop what listens there, or choose another with "
-                   "--listen (port 0 picks a free one)",
-                   text);
-    else
+    if (error == -EADDRINUSE) {
+        buf_printf(reason, "the address is in use: %s", text);
+        add_holder(wanted, reason);
+        buf_add_literal(reason, ": end that, or choose another with --listen or listen: in the "
+                                "project's file (port 0 picks a free one)");
+    } else {
         buf_printf(reason, "cannot listen: %s: %s", text, strerror(-error));
+    }
     return error;
 }
 

@@ -186,6 +186,10 @@ def test_wrong_usage():
         assert "unexpected argument" in p.run("down", "all", code=2).err
         assert "not a time" in p.run("wait", "--timeout", "soon", code=2).err
         assert "without its value" in p.run("up", "--data", code=2).err
+        assert "did you mean --values" in p.run("check", "--vlaues", code=2).err
+        assert "here it is muster run" in p.run("exec", "web", "ls", code=2).err
+        assert p.run("help", "up").out == p.run("up", "--help").out
+        assert p.run("version").out == p.run("-V").out == p.run("--version").out
 
 
 def test_nothing_runs():
@@ -649,7 +653,8 @@ def test_port_in_use():
     with project(TWO) as p, socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         error = p.run("up", "-d", "--listen", f"127.0.0.1:{port}", code=1).err
-        assert f"the address is in use: 127.0.0.1:{port}" in error and "--listen" in error, error
+        assert f"the address is in use: 127.0.0.1:{port} by " in error and "--listen" in error, error
+        assert f"(pid {os.getpid()})" in error, error
         assert "no runtime" in p.run("ps", code=3).err
 
 
@@ -702,6 +707,20 @@ def test_run():
         assert p.run("run", "web", "sh", "-c", "kill -9 $$", code=137)
 
 
+def test_signal():
+    with project("services:\n  web:\n    command: [sh, -c, 'trap \"echo reloaded\" HUP; echo ready; while :; do sleep 0.05; done']\n"
+                 "  off: { command: sleep 1, disabled: true }\n") as p:
+        p.up()
+        while "ready" not in p.run("logs", "web").out:
+            time.sleep(0.05)
+        assert "web was sent HUP (1 process)" in p.run("signal", "HUP", "web").out
+        while "reloaded" not in p.run("logs", "web").out:
+            time.sleep(0.05)
+        assert "'HOP' is not a signal" in p.run("signal", "HOP", "web", code=2).err
+        assert "no process of it runs" in p.run("signal", "1", "off", code=1).err
+        assert "wbe" in p.run("signal", "HUP", "wbe", code=3).err
+
+
 def test_attach():
     text = "services:\n  cat:\n    command: [cat]\n    stdin: true\n"
     with project(text) as p:
@@ -742,6 +761,17 @@ def test_interrupt_without_terminal():
         assert child.wait(LIMIT) == 130
         assert "all is stopped" in rest
         p.run("ps", code=3)
+
+
+def test_interrupt_of_a_detached_start():
+    with project("services:\n  web: { command: sleep 1000, health_check: { command: 'false' } }\n") as p:
+        child = p.start("up", "-d", "--listen", "127.0.0.1:0")
+        while "starting" not in child.stdout.readline():
+            pass
+        child.send_signal(signal.SIGINT)
+        assert "muster down ends it" in child.stdout.read()
+        assert child.wait(LIMIT) == 130
+        assert p.states() == {"web": "starting"}
 
 
 def test_up_in_a_terminal():

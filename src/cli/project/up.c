@@ -472,8 +472,10 @@ static int bring_up(Up *up) {
 }
 
 static void say_how_to_go_on(const Up *up) {
-    if (up->remote.quiet || up->result == EXIT_INTERRUPTED || !up->world)
+    if (up->remote.quiet || !up->world)
         return;
+    if (up->result == EXIT_INTERRUPTED)
+        puts("interrupted; the start goes on: muster ps shows it, muster down ends it");
     if (up->own_data[0])
         printf("it runs in %s: muster ps --data %s, muster down --data %s\n", up->own_data,
                up->own_data, up->own_data);
