@@ -22,7 +22,8 @@ export default defineConfig({
     proxy: Object.fromEntries(
       ['/runtime.v1.', '/v1', '/login'].map((path) => [
         path,
-        { target: runtime, changeOrigin: true },
+        // The runtime answers only pages of its own origin.
+        { target: runtime, changeOrigin: true, headers: { origin: runtime } },
       ]),
     ),
   },

@@ -1,8 +1,12 @@
 /** What the orchestrator runs, kept up to date by WatchServices. The shell uses it on every page. */
 import { create as message } from '@bufbuild/protobuf'
+import { useCallback, useSyncExternalStore } from 'react'
 import { create } from 'zustand'
 import { orchestrator } from '@/api/client'
 import { watch } from '@/api/watch'
+import { Emitter } from '@/data/emitter'
+import { RUNS } from '@/data/names'
+import { noteUsage } from '@/data/usage'
 import type { Revision } from '@/gen/runtime/v1/common_pb'
 import {
   type OrchestratorStatus,
@@ -28,6 +32,19 @@ export const useServices = create<Services>(() => ({
   list: [],
 }))
 
+const changes = new Emitter()
+
+/**
+ * One service, and again when it changes: its state at once, mere figures soon. For views of which
+ * there are many at a time.
+ */
+export function useService(name: string): ServiceStatus | undefined {
+  return useSyncExternalStore(
+    useCallback((changed) => changes.on(name, changed), [name]),
+    () => useServices.getState().byName.get(name),
+  )
+}
+
 let revision: Revision | undefined
 let pending: WatchServicesResponse[] = []
 
@@ -49,6 +66,16 @@ function take(update: WatchServicesResponse): void {
     (a, b) => a.startOrder - b.startOrder || a.name.localeCompare(b.name),
   )
   useServices.setState({ ready: true, refused: '', orchestrator: status, byName, list })
+  for (const [name, service] of byName)
+    if (before.get(name) !== service) tell(service, before.get(name))
+  for (const name of before.keys()) if (!byName.has(name)) changes.emit(name)
+}
+
+function tell(service: ServiceStatus, before: ServiceStatus | undefined): void {
+  if (RUNS.has(service.state))
+    noteUsage(service.name, service.cpuPercent, Number(service.memoryBytes))
+  if (service.state === before?.state) changes.defer(service.name)
+  else changes.emit(service.name)
 }
 
 export function watchServices(): () => void {

@@ -24,7 +24,7 @@ export const useSettings = create<Settings>()(
   ),
 )
 
-const darkSystem = window.matchMedia('(prefers-color-scheme: dark)')
+export const darkSystem = window.matchMedia('(prefers-color-scheme: dark)')
 
 function apply(): void {
   const { theme, language } = useSettings.getState()

@@ -8,6 +8,7 @@ import { topology } from '@/api/client'
 import { watch } from '@/api/watch'
 import { Emitter } from '@/data/emitter'
 import { edgeId } from '@/data/graph-keys'
+import { forgetUsage, noteUsage } from '@/data/usage'
 import type { Revision } from '@/gen/runtime/v1/common_pb'
 import {
   type TopologyEdge,
@@ -17,19 +18,10 @@ import {
   type TopologyUpdate,
 } from '@/gen/runtime/v1/topology_pb'
 
-/** How many figures of a node its spark line shows: one a second. */
-const SPARK_LENGTH = 40
-
-export interface Spark {
-  cpu: number[]
-  memory: number[]
-}
-
 class TopologyStore {
   readonly nodes = new Map<string, TopologyNode>()
   readonly edges = new Map<string, TopologyEdge>()
   readonly instances = new Map<string, TopologyInstance>()
-  readonly sparks = new Map<string, Spark>()
   readonly emitter = new Emitter()
   /** Differs whenever nodes or edges have come or gone. */
   structure = 0
@@ -111,7 +103,9 @@ class TopologyStore {
     const name = node.serviceName
     const before = this.nodes.get(name)
     this.nodes.set(name, node)
-    this.noteFigures(node)
+    // What Muster started is measured by it, and comes with the services.
+    if (node.metrics && !node.managed)
+      noteUsage(name, node.metrics.cpuPercent ?? 0, Number(node.metrics.memoryBytes ?? 0))
     if (before && before.state === node.state && before.health === node.health)
       this.emitter.defer(name)
     else this.emitter.emit(name)
@@ -131,20 +125,8 @@ class TopologyStore {
       if (edge.source === name || edge.target === name) this.edges.delete(id)
     for (const [id, instance] of this.instances)
       if (instance.serviceName === name) this.instances.delete(id)
-    this.sparks.delete(name)
+    forgetUsage(name)
     return this.nodes.delete(name)
-  }
-
-  private noteFigures(node: TopologyNode): void {
-    if (!node.metrics) return
-    const spark = this.sparks.get(node.serviceName) ?? { cpu: [], memory: [] }
-    this.sparks.set(node.serviceName, spark)
-    spark.cpu.push(node.metrics.cpuPercent ?? 0)
-    spark.memory.push(Number(node.metrics.memoryBytes ?? 0))
-    if (spark.cpu.length > SPARK_LENGTH) {
-      spark.cpu.shift()
-      spark.memory.shift()
-    }
   }
 
   instancesOf(name: string): TopologyInstance[] {

@@ -135,7 +135,7 @@ export function LanguageIcon({
       role="img"
       aria-label={name}
       title={name}
-      className="inline-flex shrink-0 items-center justify-center rounded font-mono font-semibold text-white"
+      className="inline-flex shrink-0 items-center justify-center rounded-[5px] font-bold tracking-tight text-white"
       style={{
         width: size,
         height: size,
@@ -249,30 +249,54 @@ export function Tabs<Key extends string>({
   )
 }
 
-/** A line without axes. */
+export interface Spark {
+  values: readonly number[]
+  colour: string
+  /** The scale goes up to this at least, so that what hardly moves looks calm. */
+  least?: number
+  filled?: boolean
+}
+
+/** The latest points of a spark line. */
+const SPARK_POINTS = 40
+
+/** Lines without axes, each on a scale of its own that begins at zero. */
 export function SparkLine({
-  values,
+  lines,
   width = 64,
   height = 18,
-  colour = 'currentColor',
 }: {
-  values: readonly number[]
+  lines: readonly Spark[]
   width?: number
   height?: number
-  colour?: string
 }) {
-  if (values.length < 2) return <svg width={width} height={height} aria-hidden />
-  const top = Math.max(...values, 1e-9)
+  return (
+    <svg width={width} height={height} aria-hidden className="shrink-0">
+      {lines.map(({ values, colour, least = 0, filled }) => {
+        const path = sparkPath(values.slice(-SPARK_POINTS), least, width, height)
+        return (
+          path && (
+            <g key={colour} fill="none" stroke={colour} strokeLinejoin="round">
+              {filled && (
+                <path d={`${path}V${height}H0z`} fill={colour} fillOpacity={0.14} stroke="none" />
+              )}
+              <path d={path} strokeWidth="1.25" />
+            </g>
+          )
+        )
+      })}
+    </svg>
+  )
+}
+
+function sparkPath(values: readonly number[], least: number, width: number, height: number) {
+  if (values.length < 2) return ''
+  const top = Math.max(...values, least, 1e-9) * 1.1
   const step = width / (values.length - 1)
-  const path = values
+  return values
     .map(
       (value, at) =>
         `${at ? 'L' : 'M'}${(at * step).toFixed(1)} ${(height - 1 - (value / top) * (height - 2)).toFixed(1)}`,
     )
     .join('')
-  return (
-    <svg width={width} height={height} aria-hidden>
-      <path d={path} fill="none" stroke={colour} strokeWidth="1.25" />
-    </svg>
-  )
 }

@@ -18,6 +18,14 @@ export interface SeriesChartProps {
   series: readonly Series[]
   format: (value: number) => string
   height?: number
+  /** The scale goes up to this at least. */
+  least?: number
+}
+
+/** Minutes, or seconds too where ticks are less than a minute apart. */
+function clockTimes(ticks: readonly number[]): string[] {
+  const step = (ticks[1] ?? 0) - (ticks[0] ?? 0)
+  return ticks.map((tick) => timeOfDay(tick * 1000).slice(0, step >= 60 ? 5 : 8))
 }
 
 export default function SeriesChart({
@@ -26,6 +34,7 @@ export default function SeriesChart({
   series,
   format,
   height = 110,
+  least = 1e-6,
 }: SeriesChartProps) {
   const holder = useRef<HTMLDivElement>(null)
   const chart = useRef<uPlot>(undefined)
@@ -47,7 +56,7 @@ export default function SeriesChart({
       stroke: faint,
       grid: { stroke: line, width: 1 },
       ticks: { show: false },
-      font: '10px system-ui',
+      font: `10px ${getComputedStyle(document.body).fontFamily}`,
     }
     const plot = new uPlot(
       {
@@ -56,13 +65,13 @@ export default function SeriesChart({
         padding: [6, 4, 0, 0],
         cursor: { y: false },
         legend: { show: false },
-        scales: { y: { range: (_, __, top) => [0, Math.max((top ?? 0) * 1.1, 1e-6)] } },
+        scales: { y: { range: (_, __, top) => [0, Math.max((top ?? 0) * 1.1, least)] } },
         axes: [
           {
             ...axis,
             size: 20,
             space: 70,
-            values: (_, ticks) => ticks.map((tick) => timeOfDay(tick * 1000).slice(0, 5)),
+            values: (_, ticks) => clockTimes(ticks),
           },
           {
             ...axis,
@@ -91,7 +100,7 @@ export default function SeriesChart({
       observer.disconnect()
       plot.destroy()
     }
-  }, [shape, height, theme])
+  }, [shape, height, least, theme])
   useEffect(() => chart.current?.setData(data), [data])
   return (
     <figure aria-label={label} className="min-w-0">

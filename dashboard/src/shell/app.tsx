@@ -1,5 +1,5 @@
 /** The frame around every page: navigation, state of the connection, palette, messages. */
-import { Component, type ReactNode, Suspense, useEffect, useState } from 'react'
+import { Component, lazy, type ReactNode, Suspense, useEffect, useState } from 'react'
 import { Redirect, Route, Switch, useLocation } from 'wouter'
 import { watchServices } from '@/data/services'
 import { Empty, Button } from '@/design/parts'
@@ -7,9 +7,10 @@ import { text, useText } from '@/i18n/text'
 import { LinkBanner } from '@/shell/link-banner'
 import { Header, Navigation } from '@/shell/navigation'
 import { PAGES } from '@/shell/pages'
-import { Palette } from '@/shell/palette'
 import { Shortcuts } from '@/shell/shortcuts'
 import { Messages } from '@/shell/messages'
+
+const Palette = lazy(() => import('@/shell/palette'))
 
 export function App() {
   const t = useText()
@@ -39,7 +40,11 @@ export function App() {
           <Pages />
         </main>
       </div>
-      {dialog === 'palette' && <Palette close={() => setDialog(undefined)} />}
+      {dialog === 'palette' && (
+        <Suspense>
+          <Palette close={() => setDialog(undefined)} />
+        </Suspense>
+      )}
       {dialog === 'shortcuts' && <Shortcuts close={() => setDialog(undefined)} />}
       <Messages />
     </div>

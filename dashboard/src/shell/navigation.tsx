@@ -15,7 +15,7 @@ export function Navigation() {
   return (
     <nav
       aria-label={t('nav.main')}
-      className="flex shrink-0 border-t border-line bg-surface md:w-[76px] md:flex-col md:border-t-0 md:border-r"
+      className="flex shrink-0 border-t border-line bg-surface md:w-[84px] md:flex-col md:border-t-0 md:border-r"
     >
       <Link
         href="/topology"
@@ -24,7 +24,7 @@ export function Navigation() {
       >
         <img src="/icon.svg" alt="" width="30" height="30" />
       </Link>
-      <ul className="flex flex-1 justify-around md:flex-col md:justify-start md:gap-1 md:px-2">
+      <ul className="flex flex-1 justify-around md:flex-col md:justify-start md:gap-1 md:px-1.5">
         {PAGES.map(({ path, title, icon: Icon }) => {
           const here = location.startsWith(path)
           return (
@@ -69,7 +69,7 @@ export function Header({
         <span className="sr-only lg:not-sr-only">{t('shell.palette')}</span>
         <kbd
           aria-hidden
-          className="hidden rounded border border-line px-1 font-mono text-[10.5px] text-faint lg:inline"
+          className="hidden rounded border border-line px-1 text-[10.5px] font-medium text-faint lg:inline"
         >
           Ctrl K
         </kbd>
@@ -80,7 +80,7 @@ export function Header({
         look="quiet"
         onClick={openShortcuts}
         aria-label={t('shell.shortcuts')}
-        className="hidden sm:inline-flex"
+        className="max-sm:hidden"
       >
         <Keyboard size={16} aria-hidden />
       </Button>

@@ -11,7 +11,7 @@ import { useText } from '@/i18n/text'
 import { Dialog } from '@/shell/dialog'
 import { PAGES } from '@/shell/pages'
 
-export function Palette({ close }: { close: () => void }) {
+export default function Palette({ close }: { close: () => void }) {
   const t = useText()
   return (
     <Dialog label={t('shell.palette')} close={close} top>

@@ -14,8 +14,8 @@ import { useText } from '@/i18n/text'
 import { ValueTable } from '@/pages/configuration/value-table'
 import { HealthHour } from '@/pages/services/health-hour'
 import { ServiceActions } from '@/pages/services/service-actions'
-import { Waiting } from '@/pages/services/services-page'
 import { StatePill } from '@/pages/services/state-pill'
+import { Waiting } from '@/pages/services/waiting'
 
 const Output = lazy(() => import('@/pages/services/output'))
 

@@ -15,6 +15,7 @@ import { ServiceActions } from '@/pages/services/service-actions'
 import { ServiceView } from '@/pages/services/service-view'
 import { StartUp } from '@/pages/services/start-up'
 import { StatePill } from '@/pages/services/state-pill'
+import { Waiting } from '@/pages/services/waiting'
 
 type Form = 'table' | 'cards' | 'startup'
 
@@ -211,28 +212,6 @@ function Table({ services, errors }: { services: readonly ServiceStatus[]; error
         </tbody>
       </table>
     </div>
-  )
-}
-
-/** Whom it waits for; leads there. */
-export function Waiting({ service }: { service: ServiceStatus }) {
-  const t = useText()
-  if (service.waitingFor.length === 0) return null
-  return (
-    <span className="text-xs text-muted">
-      {t('services.waitsFor')}{' '}
-      {service.waitingFor.map((name, at) => (
-        <span key={name}>
-          {at > 0 && ', '}
-          <Link
-            href={`/services/${encodeURIComponent(name)}`}
-            className="font-medium text-accent hover:underline"
-          >
-            {name}
-          </Link>
-        </span>
-      ))}
-    </span>
   )
 }
 

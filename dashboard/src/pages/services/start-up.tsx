@@ -5,8 +5,8 @@ import { TONE_COLOUR, STATE_TONE } from '@/data/names'
 import { ServiceSwatch } from '@/design/parts'
 import type { ServiceStatus } from '@/gen/runtime/v1/service_pb'
 import { useText } from '@/i18n/text'
-import { Waiting } from '@/pages/services/services-page'
 import { StatePill } from '@/pages/services/state-pill'
+import { Waiting } from '@/pages/services/waiting'
 
 export function StartUp({ services }: { services: readonly ServiceStatus[] }) {
   const t = useText()

@@ -4,7 +4,7 @@ import { ACTIONS, perform } from '@/data/actions'
 import type { Query } from '@/data/query'
 import { useServices } from '@/data/services'
 import { useText } from '@/i18n/text'
-import { MenuButton } from '@/pages/topology/toolbar'
+import { MenuButton } from '@/design/menu'
 
 export interface MenuPlace {
   name: string

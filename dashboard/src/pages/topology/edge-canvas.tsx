@@ -5,7 +5,7 @@
  */
 import { useStoreApi } from '@xyflow/react'
 import { useEffect, useRef } from 'react'
-import { reducedMotion, useSettings } from '@/data/settings'
+import { darkSystem, reducedMotion, useSettings } from '@/data/settings'
 import { graph } from '@/data/topology'
 import { EdgePainter } from '@/pages/topology/edge-painter'
 import type { DrawnEdge } from '@/pages/topology/model'
@@ -18,13 +18,15 @@ export interface EdgeCanvasProps {
   painter: EdgePainter
   edges: readonly DrawnEdge[]
   places: Readonly<Record<string, Point>>
+  /** The graph goes from top to bottom. */
+  tall: boolean
   selected: string
   hovered: string
   showIdle: boolean
 }
 
 export function EdgeCanvas(props: EdgeCanvasProps) {
-  const { painter, edges, places, selected, hovered, showIdle } = props
+  const { painter, edges, places, tall, selected, hovered, showIdle } = props
   const lines = useRef<HTMLCanvasElement>(null)
   const particles = useRef<HTMLCanvasElement>(null)
   const labels = useRef<HTMLCanvasElement>(null)
@@ -32,13 +34,27 @@ export function EdgeCanvas(props: EdgeCanvasProps) {
   const theme = useSettings((settings) => settings.theme)
 
   useEffect(() => {
-    painter.setEdges(edges, places)
+    painter.setEdges(edges, places, tall)
+    painter.dirty = true
+  }, [painter, edges, places, tall])
+
+  useEffect(() => {
     painter.selected = selected
     painter.hovered = hovered
     painter.showIdle = showIdle
-    painter.readTheme()
     painter.dirty = true
-  }, [painter, edges, places, selected, hovered, showIdle, theme])
+  }, [painter, selected, hovered, showIdle])
+
+  useEffect(() => {
+    const read = () => {
+      painter.readTheme()
+      painter.dirty = true
+    }
+    read()
+    void document.fonts.ready.then(read)
+    darkSystem.addEventListener('change', read)
+    return () => darkSystem.removeEventListener('change', read)
+  }, [painter, theme])
 
   useEffect(() => {
     const stops = edges.flatMap((edge) =>

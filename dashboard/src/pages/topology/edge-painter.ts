@@ -2,7 +2,14 @@
 import { latency, percent, rate } from '@/data/format'
 import { graph } from '@/data/topology'
 import { ConnectionState, EdgeKind } from '@/gen/runtime/v1/topology_pb'
-import { type Curve, curveBetween, distance, type Point, pointAt } from '@/pages/topology/geometry'
+import {
+  type Curve,
+  curveBetween,
+  distance,
+  labelShares,
+  type Point,
+  pointAt,
+} from '@/pages/topology/geometry'
 import {
   type DrawnEdge,
   type EdgeLook,
@@ -18,11 +25,13 @@ interface Line {
   edge: DrawnEdge
   curve: Curve
   look: EdgeLook
+  /** Where its label stands, as a share of the way. */
+  label: number
   /** One of its ends does not live. */
   faded: boolean
 }
 
-const COLOUR = {
+export const EDGE_COLOUR = {
   active: '#3b82f6',
   idle: '#94a3b8',
   slow: '#f97316',
@@ -32,10 +41,13 @@ const COLOUR = {
 
 /** Particles in sight at a time. */
 const PARTICLES = 700
-/** Labels are legible from this zoom on. */
-const LABEL_ZOOM = 0.55
-/** Where on its edge a label stands: before the middle, where edges cross. */
-const LABEL_PLACE = 0.36
+/** Labels are drawn from this zoom on, and with all their figures from the next. */
+const LABEL_ZOOM = 0.5
+const WHOLE_LABEL_ZOOM = 0.72
+/** The letters of a label are no smaller than this on the screen, in pixels. */
+const LEAST_LETTERS = 10
+/** So many edges are worth looking for the best place of each label. */
+const PLACED_LABELS = 250
 /** How near the pointer has to be, in pixels. */
 const REACH = 8
 
@@ -53,10 +65,11 @@ export class EdgePainter {
   private curves = new Map<string, { key: string; curve: Curve }>()
   private view: Transform = [0, 0, 0]
   private surface = '#fff'
+  private border = '#eee'
   private words = '#333'
-  private font = '11px sans-serif'
+  private family = 'sans-serif'
 
-  setEdges(edges: readonly DrawnEdge[], places: Readonly<Record<string, Point>>): void {
+  setEdges(edges: readonly DrawnEdge[], places: Readonly<Record<string, Point>>, tall: boolean) {
     const present = new Set(edges.map((edge) => `${edge.source}\n${edge.target}`))
     const curves = new Map<string, { key: string; curve: Curve }>()
     this.lines = []
@@ -65,14 +78,28 @@ export class EdgePainter {
       const target = places[edge.target]
       if (!source || !target) continue
       const twin = present.has(`${edge.target}\n${edge.source}`)
-      const key = `${source.x},${source.y},${target.x},${target.y},${twin}`
+      const key = `${source.x},${source.y},${target.x},${target.y},${twin},${tall}`
       const known = this.curves.get(edge.id)
-      const entry = known?.key === key ? known : { key, curve: curveBetween(source, target, twin) }
+      const entry =
+        known?.key === key ? known : { key, curve: curveBetween(source, target, { twin, tall }) }
       curves.set(edge.id, entry)
-      this.lines.push({ edge, curve: entry.curve, look: lookOf(edge, graph.edges), faded: false })
+      const look = lookOf(edge, graph.edges)
+      this.lines.push({ edge, curve: entry.curve, look, label: 0.5, faded: false })
     }
     this.curves = curves
+    this.placeLabels(places)
     this.readFigures()
+  }
+
+  private placeLabels(places: Readonly<Record<string, Point>>): void {
+    const calls = this.lines.filter((line) => line.edge.kind === EdgeKind.CALL)
+    if (calls.length > PLACED_LABELS) return
+    const ends = new Set(this.lines.flatMap(({ edge }) => [edge.source, edge.target]))
+    const shares = labelShares(
+      calls.map((line) => line.curve),
+      [...ends].flatMap((name) => places[name] ?? []),
+    )
+    calls.forEach((line, at) => (line.label = shares[at] ?? 0.5))
   }
 
   readFigures(): void {
@@ -87,8 +114,9 @@ export class EdgePainter {
   readTheme(): void {
     const style = getComputedStyle(document.documentElement)
     this.surface = style.getPropertyValue('--surface')
+    this.border = style.getPropertyValue('--line')
     this.words = style.getPropertyValue('--muted')
-    this.font = `500 11px ${style.getPropertyValue('--font-sans') || 'sans-serif'}`
+    this.family = getComputedStyle(document.body).fontFamily
   }
 
   changedView(view: Transform): boolean {
@@ -120,11 +148,13 @@ export class EdgePainter {
 
   drawLabels(context: CanvasRenderingContext2D, view: Transform): void {
     begin(context, view)
-    if (view[2] < LABEL_ZOOM) return
-    context.font = this.font
+    const zoom = view[2]
+    if (zoom < LABEL_ZOOM) return
+    const size = Math.max(11, LEAST_LETTERS / zoom)
+    context.font = `500 ${size}px ${this.family}`
     context.textAlign = 'center'
     context.textBaseline = 'middle'
-    for (const line of this.lines) this.drawLabel(context, line)
+    for (const line of this.lines) this.drawLabel(context, line, size, zoom >= WHOLE_LABEL_ZOOM)
   }
 
   private drawLine(context: CanvasRenderingContext2D, line: Line, marked: boolean): void {
@@ -145,21 +175,30 @@ export class EdgePainter {
     context.setLineDash(dashOf(edge.kind, quiet))
     context.stroke(curve.path)
     context.setLineDash([])
-    arrow(context, curve, colour, 5 + width)
+    arrow(context, curve, colour, 7 + width)
     context.globalAlpha = 1
   }
 
-  private drawLabel(context: CanvasRenderingContext2D, line: Line): void {
-    const words = labelOf(line)
+  private drawLabel(
+    context: CanvasRenderingContext2D,
+    line: Line,
+    size: number,
+    whole: boolean,
+  ): void {
+    const words = labelOf(line, whole)
     if (!words) return
-    const middle = pointAt(line.curve, LABEL_PLACE, spot)
-    const width = context.measureText(words).width + 12
-    context.globalAlpha = line.faded ? 0.3 : 0.94
-    context.fillStyle = this.surface
+    const middle = pointAt(line.curve, line.label, spot)
+    const width = context.measureText(words).width + size
+    const height = size * 1.64
+    context.globalAlpha = line.faded ? 0.3 : 1
     context.beginPath()
-    context.roundRect(middle.x - width / 2, middle.y - 9, width, 18, 9)
+    context.roundRect(middle.x - width / 2, middle.y - height / 2, width, height, height / 2)
+    context.fillStyle = this.surface
     context.fill()
-    context.fillStyle = line.look.errorRate > FAILING ? COLOUR.failing : this.words
+    context.strokeStyle = this.border
+    context.lineWidth = 1
+    context.stroke()
+    context.fillStyle = line.look.errorRate > FAILING ? EDGE_COLOUR.failing : this.words
     context.fillText(words, middle.x, middle.y + 0.5)
     context.globalAlpha = 1
   }
@@ -198,10 +237,10 @@ function isGone(name: string): boolean {
 }
 
 export function colourOf({ edge, look }: { edge: DrawnEdge; look: EdgeLook }): string {
-  if (edge.kind === EdgeKind.DISCOVERY) return COLOUR.discovery
-  if (!look.active) return COLOUR.idle
-  if (look.errorRate > FAILING) return COLOUR.failing
-  return look.latency >= SLOW_MS ? COLOUR.slow : COLOUR.active
+  if (edge.kind === EdgeKind.DISCOVERY) return EDGE_COLOUR.discovery
+  if (!look.active) return EDGE_COLOUR.idle
+  if (look.errorRate > FAILING) return EDGE_COLOUR.failing
+  return look.latency >= SLOW_MS ? EDGE_COLOUR.slow : EDGE_COLOUR.active
 }
 
 export function dashOf(kind: EdgeKind, quiet: boolean): number[] {
@@ -210,9 +249,13 @@ export function dashOf(kind: EdgeKind, quiet: boolean): number[] {
   return quiet ? [7, 6] : []
 }
 
-/** "120 /s · 3.2 ms"; nothing when nothing flows. */
-export function labelOf({ edge, look }: { edge: DrawnEdge; look: EdgeLook }): string {
+/** "120 /s · 3.2 ms", or the rate alone; nothing when nothing flows. */
+export function labelOf(
+  { edge, look }: { edge: DrawnEdge; look: EdgeLook },
+  whole: boolean,
+): string {
   if (edge.kind !== EdgeKind.CALL || !look.active) return ''
+  if (!whole) return `${rate(look.rps)} /s`
   const parts = [`${rate(look.rps)} /s`]
   if (look.latency) parts.push(latency(look.latency))
   if (look.errorRate > 0) parts.push(percent(look.errorRate))
@@ -232,7 +275,7 @@ function dot(context: CanvasRenderingContext2D, { x, y }: Point, colour: string)
 }
 
 function diamond(context: CanvasRenderingContext2D, { x, y }: Point): void {
-  context.fillStyle = COLOUR.failing
+  context.fillStyle = EDGE_COLOUR.failing
   context.beginPath()
   context.moveTo(x, y - 5)
   context.lineTo(x + 5, y)

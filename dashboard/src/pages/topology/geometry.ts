@@ -19,9 +19,17 @@ export interface Curve {
 
 const STEPS = 20
 
-/** From the right of the source to the left of the target; behind one another, by a bow. */
-export function curveBetween(source: Point, target: Point, twin: boolean): Curve {
-  const [x0, y0, x1, y1, x2, y2, x3, y3] = controlPoints(source, target, twin)
+/** How edges lie to one another. */
+export interface Course {
+  /** There is an edge back, beside which this one keeps. */
+  twin: boolean
+  /** The graph goes from top to bottom, not from left to right. */
+  tall: boolean
+}
+
+/** From the side of the source that faces the target to the target's side that faces the source. */
+export function curveBetween(source: Point, target: Point, course: Course): Curve {
+  const [x0, y0, x1, y1, x2, y2, x3, y3] = controlPoints(source, target, course)
   const points = new Float32Array((STEPS + 1) * 2)
   for (let step = 0; step <= STEPS; step++) {
     const t = step / STEPS
@@ -41,9 +49,10 @@ export function curveBetween(source: Point, target: Point, twin: boolean): Curve
 
 type Control = [number, number, number, number, number, number, number, number]
 
-function controlPoints(source: Point, target: Point, twin: boolean): Control {
+function controlPoints(source: Point, target: Point, { twin, tall }: Course): Control {
   const middle = NODE_HEIGHT / 2
-  if (target.x >= source.x + NODE_WIDTH + 24) {
+  const across = !tall || Math.abs(target.y - source.y) < NODE_HEIGHT
+  if (across && target.x >= source.x + NODE_WIDTH + 24) {
     const shift = twin ? 9 : 0
     const x0 = source.x + NODE_WIDTH
     const x3 = target.x
@@ -52,7 +61,7 @@ function controlPoints(source: Point, target: Point, twin: boolean): Control {
     const y3 = target.y + middle + shift
     return [x0, y0, x0 + reach, y0, x3 - reach, y3, x3, y3]
   }
-  if (source.x >= target.x + NODE_WIDTH + 24) {
+  if (across && source.x >= target.x + NODE_WIDTH + 24) {
     const x0 = source.x
     const x3 = target.x + NODE_WIDTH
     const reach = Math.max(36, (x0 - x3) * 0.45)
@@ -122,3 +131,38 @@ const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0)
 function overlaps(a: Point, b: Point): boolean {
   return Math.abs(a.x - b.x) < NODE_WIDTH + GAP / 2 && Math.abs(a.y - b.y) < NODE_HEIGHT + GAP / 2
 }
+
+/** The size of most labels of edges. */
+const LABEL_WIDTH = 112
+const LABEL_HEIGHT = 22
+/** Where on its edge a label may stand, the best place first. */
+const LABEL_SHARES = [0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73]
+
+/**
+ * Places for labels, one a curve, as shares of the way: upon no node and no other label where that
+ * can be had. They depend on the curves alone, so that no figure moves one.
+ */
+export function labelShares(curves: readonly Curve[], nodes: readonly Point[]): number[] {
+  const taken: Point[] = []
+  const spot = { x: 0, y: 0 }
+  return curves.map((curve) => {
+    const share =
+      LABEL_SHARES.find((each) => {
+        pointAt(curve, each, spot)
+        return (
+          !nodes.some((node) => hitsNode(spot, node)) && !taken.some((at) => hitsLabel(spot, at))
+        )
+      }) ?? 0.5
+    taken.push({ ...pointAt(curve, share, spot) })
+    return share
+  })
+}
+
+const hitsLabel = (a: Point, b: Point) =>
+  Math.abs(a.x - b.x) < LABEL_WIDTH && Math.abs(a.y - b.y) < LABEL_HEIGHT
+
+const hitsNode = (label: Point, node: Point) =>
+  label.x + LABEL_WIDTH / 2 > node.x &&
+  label.x - LABEL_WIDTH / 2 < node.x + NODE_WIDTH &&
+  label.y + LABEL_HEIGHT / 2 > node.y &&
+  label.y - LABEL_HEIGHT / 2 < node.y + NODE_HEIGHT

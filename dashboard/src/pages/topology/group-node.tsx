@@ -1,13 +1,13 @@
 /** A group: a frame around its members, or one node in their place. */
-import { Handle, type Node, type NodeProps, Position } from '@xyflow/react'
+import { Handle, type Node, type NodeProps, Position, useStore } from '@xyflow/react'
 import { ChevronDown, ChevronRight } from 'lucide-react'
 import { memo } from 'react'
-import { HEALTH_TONE } from '@/data/names'
+import { useServices } from '@/data/services'
 import { graph, useStructure } from '@/data/topology'
 import { HealthMark } from '@/design/parts'
-import { HealthState } from '@/gen/runtime/v1/health_pb'
 import { useText } from '@/i18n/text'
 import { NODE_HEIGHT, NODE_WIDTH } from '@/pages/topology/geometry'
+import { toneOf, worstTone } from '@/pages/topology/model'
 
 export type GroupData = {
   name: string
@@ -19,18 +19,21 @@ export type GroupData = {
 
 export const GroupFrame = memo(function GroupFrame({ data }: NodeProps<Node<GroupData>>) {
   const t = useText()
+  const letters = useStore((state) =>
+    Math.min(Math.max(12, Math.ceil(11 / state.transform[2])), 40),
+  )
   return (
     <div
-      style={{ width: data.width, height: data.height }}
+      style={{ width: data.width, height: data.height, fontSize: letters }}
       className="pointer-events-none rounded-[14px] border border-dashed border-line-strong bg-text/[0.025]"
     >
       <button
         type="button"
         onClick={() => data.toggle(data.name)}
         aria-label={`${t('topology.collapse')} ${data.name}`}
-        className="nodrag pointer-events-auto m-1.5 flex items-center gap-1 rounded-control px-1.5 py-0.5 text-xs font-semibold text-muted hover:bg-sunken"
+        className="nodrag pointer-events-auto m-1 flex items-center gap-1 rounded-control px-1.5 py-0.5 leading-tight font-semibold text-muted hover:bg-sunken"
       >
-        <ChevronDown size={13} aria-hidden />
+        <ChevronDown size="1em" aria-hidden />
         {data.name}
       </button>
     </div>
@@ -40,10 +43,13 @@ export const GroupFrame = memo(function GroupFrame({ data }: NodeProps<Node<Grou
 export const CollapsedGroup = memo(function CollapsedGroup({ data }: NodeProps<Node<GroupData>>) {
   const t = useText()
   useStructure()
-  const worst = Math.max(
-    HealthState.HEALTH_UNKNOWN,
-    ...data.members.map((name) => graph.nodes.get(name)?.health ?? 0),
-  ) as HealthState
+  const services = useServices((state) => state.byName)
+  const worst = worstTone(
+    data.members.map((name) => {
+      const node = graph.nodes.get(name)
+      return node ? toneOf(node, services.get(name)) : 'unknown'
+    }),
+  )
   return (
     <div
       style={{ width: NODE_WIDTH, height: NODE_HEIGHT }}
@@ -70,7 +76,7 @@ export const CollapsedGroup = memo(function CollapsedGroup({ data }: NodeProps<N
           {t('topology.collapsed', { count: data.members.length })}
         </span>
       </span>
-      <HealthMark tone={HEALTH_TONE[worst]} />
+      <HealthMark tone={worst} />
     </div>
   )
 })

@@ -1,4 +1,4 @@
-/** Arranges a graph in layers, left to right, away from the page's own thread. */
+/** Arranges a graph in layers, left to right or top to bottom, away from the page's own thread. */
 import dagre from '@dagrejs/dagre'
 import { NODE_HEIGHT, NODE_WIDTH, type Point } from '@/pages/topology/geometry'
 
@@ -10,6 +10,8 @@ export interface LayoutJob {
   aside: [name: string, neighbours: string[]][]
   /** Nodes that are to stay together. */
   groups: [name: string, members: string[]][]
+  /** From top to bottom, a few nodes abreast: for a phone. */
+  tall: boolean
 }
 
 export interface LayoutResult {
@@ -23,13 +25,16 @@ const ROW_GAP = 30
 const COLUMN_GAP = 40
 const LAYER_GAP = 90
 const ASIDE_GAP = 70
+/** Nodes abreast in a tall graph, and the space between its rows. */
+const ABREAST = 3
+const TALL_GAP = 58
 
 function arrange(job: LayoutJob): Record<string, Point> {
   const graph = new dagre.graphlib.Graph({ compound: true })
   graph.setGraph({
-    rankdir: 'LR',
-    nodesep: 30,
-    ranksep: 124,
+    rankdir: job.tall ? 'TB' : 'LR',
+    nodesep: 32,
+    ranksep: job.tall ? TALL_GAP : 128,
     ranker: job.nodes.length > EXACT_NODES ? 'longest-path' : 'network-simplex',
   })
   graph.setDefaultEdgeLabel(() => ({}))
@@ -45,8 +50,39 @@ function arrange(job: LayoutJob): Record<string, Point> {
     const node = graph.node(name)
     places[name] = { x: (node.x ?? 0) - NODE_WIDTH / 2, y: (node.y ?? 0) - NODE_HEIGHT / 2 }
   }
-  const dense = job.nodes.length > EXACT_NODES && job.groups.length === 0 ? compact(places) : places
-  return placeAside(dense, job.aside)
+  return placeAside(job.groups.length ? places : dense(job, places), job.aside)
+}
+
+function dense(job: LayoutJob, places: Record<string, Point>): Record<string, Point> {
+  if (job.tall) return fewAbreast(places)
+  return job.nodes.length > EXACT_NODES ? compact(places) : places
+}
+
+/** Breaks wide layers into rows. */
+function fewAbreast(places: Record<string, Point>): Record<string, Point> {
+  const result: Record<string, Point> = {}
+  let y = 0
+  for (const layer of layersBy(places, 'y', 'x'))
+    for (let at = 0; at < layer.length; at += ABREAST) {
+      const row = layer.slice(at, at + ABREAST)
+      row.forEach((name, index) => {
+        result[name] = { x: (index - (row.length - 1) / 2) * (NODE_WIDTH + ROW_GAP), y }
+      })
+      y += NODE_HEIGHT + TALL_GAP
+    }
+  return result
+}
+
+/** The names of each layer, in order; layers lie along one axis, their members along the other. */
+function layersBy(places: Record<string, Point>, along: 'x' | 'y', within: 'x' | 'y'): string[][] {
+  const layers = new Map<number, string[]>()
+  for (const [name, place] of Object.entries(places)) {
+    const at = Math.round(place[along])
+    layers.set(at, [...(layers.get(at) ?? []), name])
+  }
+  return [...layers.entries()]
+    .sort(([a], [b]) => a - b)
+    .map(([, names]) => names.sort((a, b) => places[a]![within] - places[b]![within]))
 }
 
 function placeAside(places: Record<string, Point>, aside: LayoutJob['aside']) {
@@ -65,22 +101,15 @@ function placeAside(places: Record<string, Point>, aside: LayoutJob['aside']) {
  * within them, and give up the gaps; a layer that is too tall becomes several columns.
  */
 function compact(places: Record<string, Point>): Record<string, Point> {
-  const layers = new Map<number, string[]>()
-  for (const [name, { x }] of Object.entries(places)) {
-    const layer = layers.get(Math.round(x)) ?? []
-    layer.push(name)
-    layers.set(Math.round(x), layer)
-  }
   const tallest = Math.ceil(Math.sqrt(Object.keys(places).length) * 1.8)
-  const dense: Record<string, Point> = {}
+  const result: Record<string, Point> = {}
   let x = 0
-  for (const at of [...layers.keys()].sort((a, b) => a - b)) {
-    const layer = layers.get(at)!.sort((a, b) => places[a]!.y - places[b]!.y)
+  for (const layer of layersBy(places, 'x', 'y')) {
     const columns = Math.ceil(layer.length / tallest)
     const rows = Math.ceil(layer.length / columns)
     layer.forEach((name, index) => {
       const row = Math.floor(index / columns)
-      dense[name] = {
+      result[name] = {
         x: x + (index % columns) * (NODE_WIDTH + COLUMN_GAP),
         y:
           (row - (rows - 1) / 2) * (NODE_HEIGHT + ROW_GAP) +
@@ -89,7 +118,7 @@ function compact(places: Record<string, Point>): Record<string, Point> {
     })
     x += columns * (NODE_WIDTH + COLUMN_GAP) + LAYER_GAP
   }
-  return dense
+  return result
 }
 
 self.onmessage = ({ data }: MessageEvent<LayoutJob>) => {

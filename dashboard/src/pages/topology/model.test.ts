@@ -1,7 +1,10 @@
 import { create } from '@bufbuild/protobuf'
 import { describe, expect, it } from 'vitest'
 import { edgeId } from '@/data/graph-keys'
+import { HealthState } from '@/gen/runtime/v1/health_pb'
+import { ServiceState } from '@/gen/runtime/v1/service_pb'
 import {
+  ConnectionState,
   EdgeKind,
   ServiceLanguage,
   type TopologyEdge,
@@ -9,7 +12,7 @@ import {
   type TopologyNode,
   TopologyNodeSchema,
 } from '@/gen/runtime/v1/topology_pb'
-import { draw, edgeWidth, lookOf, type View } from '@/pages/topology/model'
+import { draw, edgeWidth, lookOf, toneOf, type View } from '@/pages/topology/model'
 
 const VIEW: View = {
   grouping: 'none',
@@ -98,4 +101,23 @@ it('draws edges as wide as the specification says', () => {
   expect(edgeWidth(0)).toBe(2)
   expect(edgeWidth(999)).toBe(5)
   expect(edgeWidth(1e9)).toBe(8)
+})
+
+describe('the fill of a node', () => {
+  const dead = { state: ConnectionState.DEAD, health: HealthState.UNHEALTHY }
+  const unknown = { state: ConnectionState.CONNECTION_UNKNOWN, health: HealthState.HEALTH_UNKNOWN }
+
+  it('is red for who died, not for who was done', () => {
+    expect(toneOf(dead, { state: ServiceState.BACKING_OFF })).toBe('unhealthy')
+    expect(toneOf(dead, undefined)).toBe('unhealthy')
+    expect(toneOf(dead, { state: ServiceState.COMPLETED })).toBe('healthy')
+    expect(toneOf(dead, { state: ServiceState.STOPPED })).toBe('unknown')
+  })
+
+  it('is what the orchestrator knows where nobody gives signs of life', () => {
+    expect(toneOf(unknown, { state: ServiceState.FAILED })).toBe('unhealthy')
+    expect(toneOf(unknown, { state: ServiceState.WAITING })).toBe('starting')
+    expect(toneOf(unknown, { state: ServiceState.HEALTHY })).toBe('healthy')
+    expect(toneOf(unknown, undefined)).toBe('unknown')
+  })
 })

@@ -1,7 +1,13 @@
 /** What the graph shows of what there is: filters, groups, collapsed groups. Pure. */
 import { edgeId } from '@/data/graph-keys'
-import { LANGUAGE } from '@/data/names'
-import { EdgeKind, type TopologyEdge, type TopologyNode } from '@/gen/runtime/v1/topology_pb'
+import { HEALTH_TONE, LANGUAGE, STATE_TONE, type Tone } from '@/data/names'
+import { ServiceState, type ServiceStatus } from '@/gen/runtime/v1/service_pb'
+import {
+  ConnectionState,
+  EdgeKind,
+  type TopologyEdge,
+  type TopologyNode,
+} from '@/gen/runtime/v1/topology_pb'
 
 export type Grouping = 'none' | 'namespace' | 'language'
 
@@ -127,6 +133,34 @@ function drawnEdges(
   }
   return [...drawn.values()]
 }
+
+/** States in which nobody lives, as it should be. */
+const AT_REST: ReadonlySet<ServiceState> = new Set([
+  ServiceState.STOPPING,
+  ServiceState.STOPPED,
+  ServiceState.COMPLETED,
+  ServiceState.SKIPPED,
+])
+
+/**
+ * The fill of a node: what its signs of life, probes and calls say and, where nobody is there to
+ * say anything, what the orchestrator knows of the service.
+ */
+export function toneOf(
+  node: Pick<TopologyNode, 'state' | 'health'>,
+  service: Pick<ServiceStatus, 'state'> | undefined,
+): Tone {
+  if (service && AT_REST.has(service.state)) return STATE_TONE[service.state]
+  if (node.state === ConnectionState.DEAD) return 'unhealthy'
+  const tone = HEALTH_TONE[node.health]
+  if (tone !== 'unknown' || !service) return tone
+  return service.state === ServiceState.BACKING_OFF ? 'unhealthy' : STATE_TONE[service.state]
+}
+
+const TONES: readonly Tone[] = ['unknown', 'healthy', 'starting', 'degraded', 'unhealthy']
+
+export const worstTone = (tones: readonly Tone[]): Tone =>
+  TONES[Math.max(0, ...tones.map((tone) => TONES.indexOf(tone)))] ?? 'unknown'
 
 /** How an edge looks: the sum of what it stands for. */
 export interface EdgeLook {

@@ -10,35 +10,46 @@ import {
   LANGUAGE,
   LEVEL_NAME,
   LEVEL_TONE,
+  RUNS,
+  STATE_TEXT,
   TONE_TEXT,
 } from '@/data/names'
 import { useAnswer } from '@/data/poll'
-import { useServices } from '@/data/services'
+import { useService } from '@/data/services'
 import { graph, useNode } from '@/data/topology'
+import { usageOf } from '@/data/usage'
 import { cx, Field, HealthMark, LanguageIcon, Pill, Section } from '@/design/parts'
 import { SidePanel } from '@/design/side-panel'
 import { LogOrder } from '@/gen/runtime/v1/logger_pb'
+import type { ServiceStatus } from '@/gen/runtime/v1/service_pb'
 import type { TopologyNode } from '@/gen/runtime/v1/topology_pb'
 import { useText } from '@/i18n/text'
+import { toneOf } from '@/pages/topology/model'
 import { HealthHour } from '@/pages/services/health-hour'
 import { ServiceActions } from '@/pages/services/service-actions'
+import { Waiting } from '@/pages/services/waiting'
 
 const SeriesChart = lazy(() => import('@/design/series-chart'))
 
 export function NodePanel({ name, close }: { name: string; close: () => void }) {
   const t = useText()
   const node = useNode(name)
-  const service = useServices((services) => services.byName.get(name))
+  const service = useService(name)
   if (!node) return null
   return (
-    <SidePanel label={t('panel.node', { name })} close={close} head={<Head node={node} />}>
+    <SidePanel
+      label={t('panel.node', { name })}
+      close={close}
+      head={<Head node={node} service={service} />}
+    >
       {service && (
         <div className="flex flex-wrap gap-2 px-4 pt-3">
           <ServiceActions service={service} />
         </div>
       )}
-      <Figures node={node} />
+      <Figures node={node} service={service} />
       <Traffic name={name} />
+      <Consumption name={name} />
       <Instances name={name} />
       <HealthHour name={name} height={22} />
       <Recent name={name} />
@@ -46,9 +57,16 @@ export function NodePanel({ name, close }: { name: string; close: () => void }) 
   )
 }
 
-function Head({ node }: { node: TopologyNode }) {
+interface NodeProps {
+  node: TopologyNode
+  service: ServiceStatus | undefined
+}
+
+function Head({ node, service }: NodeProps) {
   const t = useText()
-  const tone = HEALTH_TONE[node.health]
+  const tone = toneOf(node, service)
+  const state = service && !RUNS.has(service.state) ? STATE_TEXT[service.state] : TONE_TEXT[tone]
+  const message = service?.lastError || node.healthMessage
   return (
     <div className="flex flex-col gap-2">
       <div className="flex items-center gap-2">
@@ -65,21 +83,24 @@ function Head({ node }: { node: TopologyNode }) {
       <div className="flex flex-wrap items-center gap-2">
         <Pill tone={tone}>
           <HealthMark tone={tone} size={12} />
-          {t(TONE_TEXT[tone])}
+          {t(state)}
         </Pill>
         <Pill tone="unknown">{t(CONNECTION_TEXT[node.state])}</Pill>
         <span className="text-xs text-faint">
           {t('panel.since', { time: timeOfDay(node.changedAtMs) })}
         </span>
       </div>
-      {node.healthMessage && <p className="text-[13px] text-muted">{node.healthMessage}</p>}
+      {message && <p className="text-[13px] text-muted">{message}</p>}
+      {service && <Waiting service={service} />}
     </div>
   )
 }
 
-function Figures({ node }: { node: TopologyNode }) {
+function Figures({ node, service }: NodeProps) {
   const t = useText()
   const traffic = node.incoming
+  const cpu = node.metrics?.cpuPercent ?? service?.cpuPercent
+  const memory = node.metrics?.memoryBytes ?? service?.memoryBytes
   return (
     <dl className="grid grid-cols-3 gap-x-4 gap-y-3 px-4 py-3">
       <Field label={t('panel.rate')}>
@@ -89,18 +110,27 @@ function Figures({ node }: { node: TopologyNode }) {
       <Field label={t('panel.latency')}>
         {traffic?.latency ? latency(traffic.latency.p95Ms) : '–'}
       </Field>
-      <Field label={t('panel.cpu')}>
-        {node.metrics?.cpuPercent !== undefined ? `${number(node.metrics.cpuPercent, 1)} %` : '–'}
-      </Field>
-      <Field label={t('panel.memory')}>
-        {node.metrics?.memoryBytes !== undefined ? bytes(node.metrics.memoryBytes) : '–'}
-      </Field>
+      <Field label={t('panel.cpu')}>{cpu !== undefined ? `${number(cpu, 1)} %` : '–'}</Field>
+      <Field label={t('panel.memory')}>{memory ? bytes(memory) : '–'}</Field>
       <Field label={t('panel.requests')}>{number(Number(traffic?.requestCount ?? 0))}</Field>
       <Field label={t('panel.language')}>{LANGUAGE[node.language].name || '–'}</Field>
       <Field label={t('panel.version')}>{node.version || '–'}</Field>
       <Field label={t('panel.namespace')}>{node.namespace || '–'}</Field>
     </dl>
   )
+}
+
+/** Seconds that one point of a chart stands for: ten minutes are wider than the panel otherwise. */
+const POINT = 5
+
+/** The mean of each few values, of those that there are. */
+function means(values: readonly number[]): number[] {
+  const result: number[] = []
+  for (let at = 0; at < values.length; at += POINT) {
+    const few = values.slice(at, at + POINT).filter((value) => !Number.isNaN(value))
+    result.push(few.length ? few.reduce((sum, value) => sum + value, 0) / few.length : NaN)
+  }
+  return result
 }
 
 /** Two series of an edge or a node: rate and latency. */
@@ -118,7 +148,10 @@ export function TrafficCharts({
     2000,
   )
   if (!value) return null
-  const times = value.rps.map((_, at) => (Number(value.startTime) + at * value.stepMs) / 1000)
+  const step = value.stepMs * POINT
+  const rps = means(value.rps)
+  const errors = means(value.rps.map((n, at) => n * (value.errorRate[at] ?? 0)))
+  const times = rps.map((_, at) => (Number(value.startTime) + at * step) / 1000)
   return (
     <Suspense fallback={<div className="h-56" />}>
       <div className="flex flex-col gap-3">
@@ -126,12 +159,13 @@ export function TrafficCharts({
           label={t('panel.rate')}
           times={times}
           format={(n) => rate(n)}
+          least={1}
           series={[
-            { label: t('panel.rate'), colour: '#3b82f6', values: value.rps },
+            { label: t('panel.rate'), colour: '#3b82f6', values: rps },
             {
               label: t('panel.errors'),
               colour: '#ef4444',
-              values: value.rps.map((n, at) => n * (value.errorRate[at] ?? 0)),
+              values: errors,
             },
           ]}
         />
@@ -139,10 +173,11 @@ export function TrafficCharts({
           label={t('panel.latency')}
           times={times}
           format={(n) => latency(n)}
+          least={1}
           series={[
-            { label: 'p50', colour: '#10b981', values: value.p50Ms },
-            { label: 'p95', colour: '#f59e0b', values: value.p95Ms },
-            { label: 'p99', colour: '#8b5cf6', values: value.p99Ms },
+            { label: 'p99', colour: '#8b5cf6', values: means(value.p99Ms) },
+            { label: 'p95', colour: '#f59e0b', values: means(value.p95Ms) },
+            { label: 'p50', colour: '#10b981', values: means(value.p50Ms) },
           ]}
         />
       </div>
@@ -155,6 +190,38 @@ function Traffic({ name }: { name: string }) {
   return (
     <Section title={t('panel.traffic')}>
       <TrafficCharts ask={{ serviceName: name }} about={name} />
+    </Section>
+  )
+}
+
+/** Processor and memory since the page was opened. */
+function Consumption({ name }: { name: string }) {
+  const t = useText()
+  useNode(name)
+  useService(name)
+  const usage = usageOf(name)
+  if (!usage || usage.times.length < 2) return null
+  return (
+    <Section title={t('panel.usage')}>
+      <Suspense fallback={<div className="h-56" />}>
+        <div className="flex flex-col gap-3">
+          <SeriesChart
+            label={t('panel.cpu')}
+            times={usage.times}
+            format={(n) => `${number(n)} %`}
+            series={[{ label: t('panel.cpu'), colour: '#3b82f6', values: usage.cpu }]}
+            least={5}
+            height={80}
+          />
+          <SeriesChart
+            label={t('panel.memory')}
+            times={usage.times}
+            format={(n) => bytes(n)}
+            series={[{ label: t('panel.memory'), colour: '#8b5cf6', values: usage.memory }]}
+            height={80}
+          />
+        </div>
+      </Suspense>
     </Section>
   )
 }
@@ -219,7 +286,7 @@ function Recent({ name }: { name: string }) {
               title={dateTime(entry.timestamp)}
             >
               <span className="shrink-0 text-faint">{timeOfDay(entry.timestamp)}</span>
-              <span className={cx('w-9 shrink-0', LEVEL_TONE[entry.level])}>
+              <span className={cx('w-10 shrink-0', LEVEL_TONE[entry.level])}>
                 {LEVEL_NAME[entry.level]}
               </span>
               <span className="truncate">{entry.message}</span>

@@ -12,45 +12,73 @@ const NEWCOMERS = 0.5
 /** Places remembered; the oldest go first. */
 const REMEMBERED = 3000
 
-interface Places {
-  places: Record<string, Point>
+export type Places = Readonly<Record<string, Point>>
+
+/** Each way of looking at the graph has its own arrangement, so that coming back moves nothing. */
+interface Layouts {
+  layouts: Readonly<Record<string, Places>>
 }
 
-export const usePlaces = create<Places>()(
-  persist((): Places => ({ places: {} }), { name: 'muster.places' }),
+const useLayouts = create<Layouts>()(
+  persist((): Layouts => ({ layouts: {} }), { name: 'muster.layouts' }),
 )
 
-export function movePlace(name: string, place: Point): void {
-  usePlaces.setState(({ places }) => ({ places: { ...places, [name]: place } }))
+const NOWHERE: Places = {}
+
+export const usePlaces = (layout: string): Places =>
+  useLayouts((state) => state.layouts[layout] ?? NOWHERE)
+
+export const placesOf = (layout: string): Places => useLayouts.getState().layouts[layout] ?? NOWHERE
+
+function setPlaces(layout: string, places: Places): void {
+  useLayouts.setState(({ layouts }) => ({ layouts: { ...layouts, [layout]: places } }))
 }
+
+export function movePlace(layout: string, name: string, place: Point): void {
+  setPlaces(layout, { ...placesOf(layout), [name]: place })
+}
+
+/** What names the arrangement of a grouping, on a wide or a narrow screen. */
+export const layoutName = (grouping: string, tall: boolean) =>
+  tall ? `${grouping} tall` : grouping
+
+export const isTall = (layout: string) => layout.endsWith(' tall')
 
 let worker: Worker | undefined
 let jobs = 0
 let waiting: number | undefined
 
 /** Gives every node a place, without moving those that have one. */
-export function settle(drawn: Drawn): void {
+export function settle(layout: string, drawn: Drawn): void {
   const ids = [...drawn.nodes, ...drawn.collapsed.map((group) => group.id)]
-  const { places } = usePlaces.getState()
+  const places = placesOf(layout)
   const without = ids.filter((id) => !places[id])
   if (without.length === 0 || waiting !== undefined) return
-  if (without.length > ids.length * NEWCOMERS) arrange(drawn)
-  else placeBeside(drawn, ids, without)
+  if (without.length > ids.length * NEWCOMERS) arrange(layout, drawn)
+  else placeBeside(layout, drawn, ids, without)
 }
 
-function placeBeside(drawn: Drawn, ids: string[], without: string[]): void {
-  const places = { ...usePlaces.getState().places }
+function placeBeside(layout: string, drawn: Drawn, ids: string[], without: string[]): void {
+  const places = { ...placesOf(layout) }
+  const at = (names: readonly string[]) =>
+    names.flatMap((name) => (places[name] ? [places[name]] : []))
   for (const id of without) {
-    const taken = ids.flatMap((other) => (places[other] ? [places[other]] : []))
-    const beside = drawn.edges.flatMap((edge) => {
-      const other = edge.target === id ? edge.source : edge.source === id ? edge.target : undefined
-      const place = other === undefined ? undefined : places[other]
-      return place ? [place] : []
-    })
-    places[id] = freePlace(taken, beside)
+    const group = drawn.collapsed.find((each) => each.id === id)
+    const inside = at(group?.members ?? [])
+    const beside = at(
+      drawn.edges.flatMap(({ source, target }) =>
+        target === id ? [source] : source === id ? [target] : [],
+      ),
+    )
+    places[id] = inside.length ? middle(inside) : freePlace(at(ids), beside)
   }
-  usePlaces.setState({ places })
+  setPlaces(layout, places)
 }
+
+const middle = (points: readonly Point[]): Point => ({
+  x: points.reduce((sum, point) => sum + point.x, 0) / points.length,
+  y: points.reduce((sum, point) => sum + point.y, 0) / points.length,
+})
 
 /** Nodes that only discovery leads to, with those on its way; as the broker. */
 function discoveryOnly(drawn: Drawn): Map<string, string[]> {
@@ -71,7 +99,7 @@ function discoveryOnly(drawn: Drawn): Map<string, string[]> {
 }
 
 /** Arranges everything anew. `done` is told when nodes stand where they belong. */
-export function arrange(drawn: Drawn, done?: () => void): void {
+export function arrange(layout: string, drawn: Drawn, done?: () => void): void {
   worker ??= new Worker(new URL('./layout.worker.ts', import.meta.url), { type: 'module' })
   const aside = discoveryOnly(drawn)
   const job: LayoutJob = {
@@ -85,13 +113,14 @@ export function arrange(drawn: Drawn, done?: () => void): void {
       .map((edge) => [edge.source, edge.target]),
     aside: [...aside],
     groups: drawn.frames.map((group) => [`${group.id}:frame`, group.members]),
+    tall: isTall(layout),
   }
   waiting = job.number
   worker.onmessage = ({ data }: MessageEvent<LayoutResult>) => {
     if (data.number !== waiting) return
     waiting = undefined
-    const kept = Object.entries(usePlaces.getState().places).slice(-REMEMBERED)
-    usePlaces.setState({ places: { ...Object.fromEntries(kept), ...data.places } })
+    const kept = Object.entries(placesOf(layout)).slice(-REMEMBERED)
+    setPlaces(layout, { ...Object.fromEntries(kept), ...data.places })
     done?.()
   }
   worker.onerror = () => (waiting = undefined)

@@ -1,37 +1,43 @@
 import { useReactFlow } from '@xyflow/react'
 import { Download, Eye, Maximize, Minus, Plus, RefreshCw, Search } from 'lucide-react'
-import { type ReactNode, useMemo, useState } from 'react'
+import { useMemo, useState } from 'react'
 import { LANGUAGE } from '@/data/names'
 import type { Query } from '@/data/query'
 import { graph, useStructure } from '@/data/topology'
-import { Button, cx } from '@/design/parts'
+import { Menu, MenuButton } from '@/design/menu'
+import { Button } from '@/design/parts'
 import { useText } from '@/i18n/text'
 import { exportPng, exportSvg } from '@/pages/topology/export'
 import { NODE_HEIGHT, NODE_WIDTH } from '@/pages/topology/geometry'
 import type { Drawn, View } from '@/pages/topology/model'
-import { usePlaces } from '@/pages/topology/places'
+import { Legend } from '@/pages/topology/legend'
+import { placesOf } from '@/pages/topology/places'
+import { fitAll } from '@/pages/topology/viewport'
 
 export function Toolbar({
   query,
   view,
   drawn,
+  layout,
   arrange,
 }: {
   query: Query
   view: View
   drawn: Drawn
+  layout: string
   arrange: () => void
 }) {
   const t = useText()
   const flow = useReactFlow()
   return (
     <div className="pointer-events-none absolute inset-x-3 top-3 flex flex-wrap items-start gap-2 *:pointer-events-auto">
-      <Find />
+      <Find layout={layout} />
       <ShowMenu query={query} view={view} />
-      <div className="flex rounded-control border border-line bg-surface shadow-card">
+      <div className="flex h-8 items-center overflow-hidden rounded-control border border-line bg-surface shadow-card">
         <Button
           look="quiet"
           aria-label={t('topology.zoomOut')}
+          className="max-sm:hidden"
           onClick={() => void flow.zoomOut({ duration: 150 })}
         >
           <Minus size={15} aria-hidden />
@@ -39,6 +45,7 @@ export function Toolbar({
         <Button
           look="quiet"
           aria-label={t('topology.zoomIn')}
+          className="max-sm:hidden"
           onClick={() => void flow.zoomIn({ duration: 150 })}
         >
           <Plus size={15} aria-hidden />
@@ -47,7 +54,7 @@ export function Toolbar({
           look="quiet"
           aria-label={t('topology.fit')}
           title={`${t('topology.fit')} (f)`}
-          onClick={() => void flow.fitView({ duration: 300 })}
+          onClick={() => fitAll(flow)}
         >
           <Maximize size={15} aria-hidden />
         </Button>
@@ -61,9 +68,10 @@ export function Toolbar({
         </Button>
       </div>
       <Menu label={t('topology.export')} icon={<Download size={15} aria-hidden />}>
-        <MenuButton onClick={() => exportSvg(drawn)}>{t('topology.exportSvg')}</MenuButton>
-        <MenuButton onClick={() => exportPng(drawn)}>{t('topology.exportPng')}</MenuButton>
+        <MenuButton onClick={() => exportSvg(layout, drawn)}>{t('topology.exportSvg')}</MenuButton>
+        <MenuButton onClick={() => exportPng(layout, drawn)}>{t('topology.exportPng')}</MenuButton>
       </Menu>
+      <Legend />
       {view.focus && (
         <Button on onClick={() => query.set({ focus: '' })}>
           {view.focus} · {t('topology.unfocus')}
@@ -79,7 +87,7 @@ export function Toolbar({
 }
 
 /** Brings the node whose name fits to the middle. */
-function Find() {
+function Find({ layout }: { layout: string }) {
   const t = useText()
   const flow = useReactFlow()
   const structure = useStructure()
@@ -93,7 +101,7 @@ function Find() {
     [words, structure],
   )
   const show = (name: string | undefined) => {
-    const place = name === undefined ? undefined : usePlaces.getState().places[name]
+    const place = name === undefined ? undefined : placesOf(layout)[name]
     if (place)
       void flow.setCenter(place.x + NODE_WIDTH / 2, place.y + NODE_HEIGHT / 2, {
         zoom: 1.1,
@@ -133,48 +141,6 @@ function Find() {
         </ul>
       )}
     </div>
-  )
-}
-
-export function Menu({
-  label,
-  icon,
-  children,
-}: {
-  label: string
-  icon: ReactNode
-  children: ReactNode
-}) {
-  return (
-    <details
-      className="group relative"
-      onBlur={(event) => {
-        if (!event.currentTarget.contains(event.relatedTarget)) event.currentTarget.open = false
-      }}
-    >
-      <summary className="flex h-8 cursor-pointer list-none items-center gap-1.5 rounded-control border border-line bg-surface px-2.5 text-[13px] font-medium shadow-card hover:border-line-strong [&::-webkit-details-marker]:hidden">
-        {icon}
-        {label}
-      </summary>
-      <div
-        tabIndex={-1}
-        className="absolute top-9 left-0 z-20 w-56 rounded-card border border-line bg-raised p-1.5 shadow-float outline-none"
-      >
-        {children}
-      </div>
-    </details>
-  )
-}
-
-export function MenuButton({ onClick, children }: { onClick: () => void; children: ReactNode }) {
-  return (
-    <button
-      type="button"
-      onClick={onClick}
-      className="flex w-full items-center gap-2 rounded-control px-2 py-1.5 text-left text-[13px] hover:bg-accent-soft"
-    >
-      {children}
-    </button>
   )
 }
 
@@ -243,7 +209,7 @@ function Check({
   children: string
 }) {
   return (
-    <label className={cx('flex items-center gap-2 px-2 py-1 text-[13px]')}>
+    <label className="flex items-center gap-2 px-2 py-1 text-[13px]">
       <input type="checkbox" checked={on} onChange={(event) => set(event.target.checked)} />
       {children}
     </label>

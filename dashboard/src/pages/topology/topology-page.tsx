@@ -1,38 +1,40 @@
 /** The live graph of who talks to whom. */
 import '@xyflow/react/dist/base.css'
 import {
-  applyNodeChanges,
   MiniMap,
   type Node,
-  type NodeChange,
   ReactFlow,
   ReactFlowProvider,
-  useNodesInitialized,
   useReactFlow,
+  useStore,
 } from '@xyflow/react'
 import { type MouseEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react'
-import { HEALTH_TONE, TONE_COLOUR } from '@/data/names'
+import { TONE_COLOUR } from '@/data/names'
 import { type Query, useQuery } from '@/data/query'
+import { useServices } from '@/data/services'
 import { graph, useStructure } from '@/data/topology'
+import { UPRIGHT, useMedia } from '@/design/media'
 import { Command, Empty } from '@/design/parts'
 import { useText } from '@/i18n/text'
 import { ContextMenu, type MenuPlace } from '@/pages/topology/context-menu'
 import { EdgeCanvas } from '@/pages/topology/edge-canvas'
 import { EdgePainter } from '@/pages/topology/edge-painter'
 import { EdgePanel } from '@/pages/topology/edge-panel'
-import { NODE_HEIGHT, NODE_WIDTH, type Point } from '@/pages/topology/geometry'
-import { CollapsedGroup, type GroupData, GroupFrame } from '@/pages/topology/group-node'
-import { draw, type Drawn, type Grouping, type View } from '@/pages/topology/model'
+import { useFlowNodes } from '@/pages/topology/flow-nodes'
+import { NODE_HEIGHT, NODE_WIDTH } from '@/pages/topology/geometry'
+import { CollapsedGroup, GroupFrame } from '@/pages/topology/group-node'
+import { draw, type Drawn, type Grouping, toneOf, type View } from '@/pages/topology/model'
 import { NodePanel } from '@/pages/topology/node-panel'
-import { arrange, movePlace, settle, usePlaces } from '@/pages/topology/places'
+import { arrange, isTall, layoutName, movePlace, settle, usePlaces } from '@/pages/topology/places'
 import { ServiceNode } from '@/pages/topology/service-node'
 import { Toolbar } from '@/pages/topology/toolbar'
+import { fitAll, keepViewport, useFirstView } from '@/pages/topology/viewport'
 
 const NODE_TYPES = { service: ServiceNode, frame: GroupFrame, collapsed: CollapsedGroup }
-const FRAME_PADDING = 22
-const FRAME_HEAD = 34
 /** Above this many nodes those out of sight are left out of the document. */
 const MANY_NODES = 120
+/** With so many the overview is always of use. */
+const MANY_IN_SIGHT = 40
 
 export default function TopologyPage() {
   useEffect(graph.use, [])
@@ -65,7 +67,8 @@ function Topology() {
   const structure = useStructure()
   // eslint-disable-next-line react-hooks/exhaustive-deps -- the graph is mutable; `structure` says when
   const drawn = useMemo(() => draw(graph.nodes, graph.edges, view), [structure, view])
-  useEffect(() => settle(drawn), [drawn])
+  const layout = layoutName(view.grouping, useMedia(UPRIGHT))
+  useEffect(() => settle(layout, drawn), [layout, drawn])
   if (graph.refused) return <Empty title={t('common.refused', { reason: graph.refused })} />
   if (!graph.ready) return <p className="p-6 text-muted">{t('common.loading')}</p>
   if (graph.nodes.size === 0)
@@ -75,13 +78,20 @@ function Topology() {
         <Command>muster up</Command>
       </Empty>
     )
-  return <Graph drawn={drawn} view={view} query={query} />
+  return <Graph layout={layout} drawn={drawn} view={view} query={query} />
 }
 
-function Graph({ drawn, view, query }: { drawn: Drawn; view: View; query: Query }) {
+interface GraphProps {
+  layout: string
+  drawn: Drawn
+  view: View
+  query: Query
+}
+
+function Graph({ layout, drawn, view, query }: GraphProps) {
   const t = useText()
   const flow = useReactFlow()
-  const places = usePlaces((state) => state.places)
+  const places = usePlaces(layout)
   const [painter] = useState(() => new EdgePainter())
   const [hovered, setHovered] = useState('')
   const [menu, setMenu] = useState<MenuPlace | undefined>()
@@ -91,8 +101,8 @@ function Graph({ drawn, view, query }: { drawn: Drawn; view: View; query: Query 
     () => drawn.edges.find((each) => `${each.source}~${each.target}` === edge)?.id ?? '',
     [drawn, edge],
   )
-  const { nodes, onNodesChange } = useFlowNodes(drawn, places, node, query)
-  useFirstFit()
+  const { nodes, onNodesChange } = useFlowNodes(layout, drawn, places, node, query)
+  useFirstView(layout)
   const select = useCallback(
     (values: { node?: string; edge?: string }) =>
       query.set({ node: values.node ?? '', edge: values.edge ?? '' }),
@@ -106,7 +116,10 @@ function Graph({ drawn, view, query }: { drawn: Drawn; view: View; query: Query 
     const found = drawn.edges.find((each) => each.id === id)
     select(found ? { edge: `${found.source}~${found.target}` } : {})
   }
-  useGraphKeys(flow.fitView, () => select({}))
+  useGraphKeys(
+    () => fitAll(flow),
+    () => select({}),
+  )
   return (
     <div className="flex h-full">
       <div className={`relative min-w-0 flex-1 ${hovered ? 'cursor-pointer' : ''}`}>
@@ -122,11 +135,16 @@ function Graph({ drawn, view, query }: { drawn: Drawn; view: View; query: Query 
             if (clicked.type === 'service')
               setMenu({ name: clicked.id, x: event.clientX, y: event.clientY })
           }}
-          onNodeDragStop={(_, dragged) => movePlace(dragged.id, dragged.position)}
+          onNodeDragStop={(_, dragged) => movePlace(layout, dragged.id, dragged.position)}
+          onKeyDown={(event) => {
+            const id = event.key === 'Enter' && focusedNode(event.target)
+            if (id && graph.nodes.has(id)) select({ node: id })
+          }}
           onPaneClick={(event) => selectEdge(edgeAt(event))}
           onPaneMouseMove={(event) => setHovered(edgeAt(event))}
           onPaneMouseLeave={() => setHovered('')}
           onMoveStart={() => setMenu(undefined)}
+          onMoveEnd={(event, viewport) => event && keepViewport(layout, viewport)}
           onlyRenderVisibleElements={nodes.length > MANY_NODES}
           nodesConnectable={false}
           deleteKeyCode={null}
@@ -138,25 +156,19 @@ function Graph({ drawn, view, query }: { drawn: Drawn; view: View; query: Query 
             painter={painter}
             edges={drawn.edges}
             places={places}
+            tall={isTall(layout)}
             selected={selectedEdge}
             hovered={hovered}
             showIdle={query.get('idle') !== 'off'}
           />
-          <MiniMap
-            pannable
-            zoomable
-            ariaLabel={t('topology.miniMap')}
-            nodeColor={(each) => miniColour(each)}
-            nodeBorderRadius={8}
-            maskColor="color-mix(in srgb, var(--canvas) 70%, transparent)"
-            className="hidden! rounded-card border border-line bg-surface! md:block!"
-          />
+          <Overview />
         </ReactFlow>
         <Toolbar
           query={query}
           view={view}
           drawn={drawn}
-          arrange={() => arrange(drawn, () => void flow.fitView({ duration: 300 }))}
+          layout={layout}
+          arrange={() => arrange(layout, drawn, () => fitAll(flow))}
         />
         <EdgeList drawn={drawn} select={selectEdge} />
         {menu && <ContextMenu place={menu} query={query} close={() => setMenu(undefined)} />}
@@ -169,113 +181,46 @@ function Graph({ drawn, view, query }: { drawn: Drawn; view: View; query: Query 
   )
 }
 
-function miniColour(each: Node): string {
-  const node = each.type === 'service' ? graph.nodes.get(each.id) : undefined
-  return node ? TONE_COLOUR[HEALTH_TONE[node.health]] : 'var(--line)'
-}
-
-/** The nodes as the graph library wants them: their place is ours, their selection the address's. */
-function useFlowNodes(
-  drawn: Drawn,
-  places: Readonly<Record<string, Point>>,
-  selected: string,
-  query: Query,
-) {
-  const toggle = useCallback(
-    (name: string) => {
-      const collapsed = query.list('collapsed')
-      query.set({
-        collapsed: collapsed.includes(name)
-          ? collapsed.filter((each) => each !== name)
-          : [...collapsed, name],
-      })
-    },
-    [query],
+/** The graph in small, where there is more of it than can be seen at a time. */
+function Overview() {
+  const t = useText()
+  const needed = useStore(
+    ({ nodes, transform: [x, y, zoom], width, height }) =>
+      nodes.length > MANY_IN_SIGHT ||
+      nodes.some(
+        ({ position }) =>
+          position.x * zoom + x < 0 ||
+          position.y * zoom + y < 0 ||
+          (position.x + NODE_WIDTH) * zoom + x > width ||
+          (position.y + NODE_HEIGHT) * zoom + y > height,
+      ),
   )
-  const made = useMemo(
-    () => flowNodes(drawn, places, selected, toggle),
-    [drawn, places, selected, toggle],
+  if (!needed) return null
+  return (
+    <MiniMap
+      pannable
+      zoomable
+      ariaLabel={t('topology.miniMap')}
+      nodeColor={(each) => miniColour(each)}
+      nodeBorderRadius={8}
+      maskColor="color-mix(in srgb, var(--canvas) 70%, transparent)"
+      style={{ width: 168, height: 112 }}
+      className="hidden! overflow-hidden rounded-card border border-line bg-surface! shadow-card md:block!"
+    />
   )
-  const [nodes, setNodes] = useState<Node[]>(made)
-  useEffect(
-    () =>
-      setNodes((before) => {
-        const measured = new Map(before.map((each) => [each.id, each.measured]))
-        return made.map((each) => ({ ...each, measured: measured.get(each.id) ?? each.measured }))
-      }),
-    [made],
-  )
-  const onNodesChange = useCallback((changes: NodeChange[]) => {
-    for (const change of changes)
-      if (change.type === 'position' && change.position && change.dragging)
-        movePlace(change.id, change.position)
-    setNodes((before) => applyNodeChanges(changes, before))
-  }, [])
-  return { nodes, onNodesChange }
 }
 
-function flowNodes(
-  drawn: Drawn,
-  places: Readonly<Record<string, Point>>,
-  selected: string,
-  toggle: (name: string) => void,
-): Node[] {
-  const nodes: Node[] = []
-  for (const group of drawn.frames) {
-    const members = group.members.flatMap((name) => (places[name] ? [places[name]] : []))
-    if (!members.length) continue
-    const left = Math.min(...members.map((place) => place.x)) - FRAME_PADDING
-    const top = Math.min(...members.map((place) => place.y)) - FRAME_HEAD
-    const width = Math.max(...members.map((place) => place.x)) + NODE_WIDTH + FRAME_PADDING - left
-    const height = Math.max(...members.map((place) => place.y)) + NODE_HEIGHT + FRAME_PADDING - top
-    const data: GroupData = { ...group, width, height, toggle }
-    nodes.push({
-      id: `${group.id}:frame`,
-      type: 'frame',
-      position: { x: left, y: top },
-      data,
-      draggable: false,
-      selectable: false,
-      focusable: false,
-      zIndex: -1,
-    })
-  }
-  for (const name of drawn.nodes) {
-    const place = places[name]
-    if (!place) continue
-    nodes.push({
-      id: name,
-      type: 'service',
-      position: place,
-      data: {},
-      width: NODE_WIDTH,
-      height: NODE_HEIGHT,
-      selected: name === selected,
-      ariaLabel: name,
-    })
-  }
-  for (const group of drawn.collapsed) {
-    const place = places[group.id]
-    if (!place) continue
-    const data: GroupData = { ...group, width: NODE_WIDTH, height: NODE_HEIGHT, toggle }
-    nodes.push({ id: group.id, type: 'collapsed', position: place, data, ariaLabel: group.name })
-  }
-  return nodes
+function miniColour({ id, type }: Node): string {
+  const node = type === 'service' ? graph.nodes.get(id) : undefined
+  return node ? TONE_COLOUR[toneOf(node, useServices.getState().byName.get(id))] : 'var(--line)'
 }
 
-/** Fits the graph once, when it is first there; later it stays where the reader has put it. */
-function useFirstFit(): void {
-  const flow = useReactFlow()
-  const there = useNodesInitialized()
-  const done = useRef(false)
-  useEffect(() => {
-    if (!there || done.current) return
-    done.current = true
-    void flow.fitView({ maxZoom: 1.15, padding: 0.16 })
-  }, [there, flow])
-}
+const focusedNode = (target: EventTarget) =>
+  target instanceof HTMLElement && target.classList.contains('react-flow__node')
+    ? target.dataset['id']
+    : undefined
 
-function useGraphKeys(fit: (options: object) => unknown, close: () => void): void {
+function useGraphKeys(fit: () => void, close: () => void): void {
   const latest = useRef({ fit, close })
   latest.current = { fit, close }
   useEffect(() => {
@@ -285,8 +230,7 @@ function useGraphKeys(fit: (options: object) => unknown, close: () => void): voi
         event.target.closest('input, textarea, select, dialog')
       )
         return
-      if (event.key === 'f' && !event.ctrlKey && !event.metaKey)
-        latest.current.fit({ duration: 300 })
+      if (event.key === 'f' && !event.ctrlKey && !event.metaKey) latest.current.fit()
       if (event.key === 'Escape') latest.current.close()
     }
     window.addEventListener('keydown', onKey)
