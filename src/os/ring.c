@@ -156,8 +156,9 @@ Span ring_peek(RingReader *reader, uint64_t position) {
 void ring_release(RingReader *reader, uint64_t position) {
     RingHeader *header = reader->header;
     uint64_t tail = load(&header->tail);
-    if (position - tail > load(&header->head) - tail)
-        return; /* behind the tail, or beyond the head */
+    /* Where no room is made, a writer's wish for some stays. */
+    if (position == tail || position - tail > load(&header->head) - tail)
+        return; /* released already, or beyond the head */
     store(&header->tail, position);
     uint64_t one = 1;
     if (take(&header->wants_room) && reader->room >= 0)

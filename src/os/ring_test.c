@@ -110,6 +110,8 @@ static void test_wishes(void **state) {
     assert_false(ring_wait(&ring.writer)); /* there is room */
     put(&ring.writer, block, sizeof block);
     assert_true(ring_wait(&ring.writer));
+    ring_release(ring.reader, 1); /* makes none */
+    assert_int_equal(read(room, &rings, sizeof rings), -1);
     ring_release(ring.reader, 2);
     assert_int_equal(read(room, &rings, sizeof rings), sizeof rings);
     ring_peek(ring.reader, ring_head(ring.reader));
