@@ -8,15 +8,6 @@
 
 #define FIRST_WINDOW 65535 /* RFC 9113, section 6.9.2 */
 
-struct RpcMessage {
-    RpcServer *server;
-    CallRef call;
-    size_t credit;
-    Arena arena;
-    Span bytes; /* of a raw method */
-    const void *message;
-};
-
 /* ---- slots: CallRef to Call ---- */
 
 static CallRef take_slot(RpcServer *server, Call *call) {
@@ -78,7 +69,7 @@ static void on_deadline(Timer *timer) {
 }
 
 /* How much of the credit stays with a message of which a part has come, so that it is there when
- * the handler keeps the message. Never so much that the window would not let in the rest: a quarter
+ * the handler wants to hold it. Never so much that the window would not let in the rest: a quarter
  * of it, or of HTTP/2's first one, which holds until the peer has acknowledged ours. */
 static size_t credit_of_part(const Call *call) {
     const EnvelopeReader *reader = &call->reader;
@@ -196,10 +187,9 @@ void call_begin(Call *call) {
 static void hand_to_handler(Call *call, const void *message, size_t size) {
     call->messages_in++;
     call->opened = true;
-    call->delivering = message;
-    call->delivering_size = size;
+    call->delivering = size;
     call->method->handler->message(call, message);
-    call->delivering = NULL;
+    call->delivering = 0;
 }
 
 static void deliver(Call *call, Span bytes) {
@@ -293,36 +283,16 @@ void call_receive_envelopes_end(Call *call) {
         call_fail(call, call->protocol->malformed, "the request ended inside a message");
 }
 
-RpcMessage *call_keep(Call *call) {
-    assert(call->delivering && "call_keep is for the message being delivered");
-    RpcMessage *kept = xcalloc(1, sizeof *kept);
-    kept->server = call->server;
-    kept->call = call->ref;
-    kept->credit =
-        call->delivering_size < call->uncredited ? call->delivering_size : call->uncredited;
-    call->uncredited -= kept->credit;
-    const SchemaMethod *method = call->method->schema;
-    if (method->raw) {
-        kept->bytes = arena_copy(&kept->arena, *(const Span *)call->delivering);
-        kept->message = &kept->bytes;
-    } else {
-        kept->message = schema_copy(method->input, call->delivering, &kept->arena);
-    }
-    return kept;
+size_t call_hold_credit(Call *call) {
+    size_t held = call->delivering < call->uncredited ? call->delivering : call->uncredited;
+    call->uncredited -= held;
+    call->delivering = 0;
+    return held;
 }
 
-const void *rpc_message(const RpcMessage *message) {
-    return message->message;
-}
-
-void rpc_message_free(RpcMessage *message) {
-    if (!message)
-        return;
-    Call *call = call_find(message->server, message->call);
-    if (call && message->credit)
-        http_release(call->exchange, message->credit);
-    arena_done(&message->arena);
-    free(message);
+void call_give_credit(Call *call, size_t bytes) {
+    if (bytes)
+        http_release(call->exchange, bytes);
 }
 
 /* ---- messages out ---- */

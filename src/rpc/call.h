@@ -27,9 +27,8 @@ typedef struct Call Call;
 typedef struct MethodHandler {
     /* The request's headers are in. Streaming requests only. */
     void (*opened)(Call *call);
-    /* One message, valid until the function returns unless call_keep takes it over: a decoded
-     * struct of the method's input type; of a raw method a `const Span *` with the encoded
-     * bytes. */
+    /* One message, valid until the function returns: a decoded struct of the method's input type;
+     * of a raw method a `const Span *` with the encoded bytes. */
     void (*message)(Call *call, const void *message);
     /* The client has sent its last message. Streaming requests only. */
     void (*half_closed)(Call *call);
@@ -77,12 +76,11 @@ Arena *call_arena(Call *call);
 void call_set_user(Call *call, void *user);
 void *call_user(const Call *call);
 
-/* Takes the current message over, with the memory it lies in and the window credit it holds: the
- * sender is not let on until it is freed. */
-typedef struct RpcMessage RpcMessage;
-RpcMessage *call_keep(Call *call);
-const void *rpc_message(const RpcMessage *message);
-void rpc_message_free(RpcMessage *message);
+/* Withholds the window credit of the message that is being delivered, whose copy waits somewhere:
+ * the sender is not let on until it is given. In bytes; what is not given when the call ends counts
+ * as given. */
+size_t call_hold_credit(Call *call);
+void call_give_credit(Call *call, size_t bytes);
 
 /* A name for a call that may be gone when it is used. */
 typedef struct CallRef {

@@ -83,8 +83,7 @@ struct Call {
     Buf body;          /* bare bodies: what has come so far; gRPC-Web text: base64 left over */
     Span request;      /* the one message of a call that takes one, until the request has ended */
     size_t uncredited; /* bytes read, of which nobody has given back the credit yet */
-    const void *delivering; /* the message the handler is looking at, and its encoded size */
-    size_t delivering_size;
+    size_t delivering; /* encoded size of the message that the handler is looking at */
 
     HeaderList headers, trailers; /* what the handler added */
     Span reply;                   /* bare bodies: the message, until the status is known */

@@ -24,14 +24,19 @@ static const ChannelOptions WIRES[] = {
 };
 #define WIRE_COUNT (sizeof WIRES / sizeof *WIRES)
 
-/* A server whose RawStream takes messages and keeps them, with the credit they hold. */
+typedef struct Held {
+    CallRef call;
+    size_t credit;
+} Held;
+
+/* A server whose RawStream takes messages and holds their credit. */
 typedef struct HoldingServer {
     EchoState state; /* first: the other methods' */
     World *world;
     RpcServer *rpc;
     RpcService service;
     MethodHandler handlers[EchoCalls_NeedsControl + 1];
-    ARRAY(RpcMessage *) held;
+    ARRAY(Held) held;
     uint64_t held_bytes;
 } HoldingServer;
 
@@ -60,7 +65,8 @@ typedef struct Run {
 static void on_held(Call *call, const void *message) {
     HoldingServer *server = call_service(call);
     server->held_bytes += ENVELOPE_HEAD + ((const Span *)message)->len;
-    *array_push(&server->held) = call_keep(call);
+    Held held = {call_ref(call), call_hold_credit(call)};
+    *array_push(&server->held) = held;
 }
 
 static void server_init(HoldingServer *server, Simulation *simulation) {
@@ -80,8 +86,11 @@ static void server_init(HoldingServer *server, Simulation *simulation) {
 }
 
 static void server_release(HoldingServer *server) {
-    for (size_t i = 0; i < server->held.count; i++)
-        rpc_message_free(server->held.items[i]);
+    for (size_t i = 0; i < server->held.count; i++) {
+        Call *call = call_find(server->rpc, server->held.items[i].call);
+        if (call)
+            call_give_credit(call, server->held.items[i].credit);
+    }
     array_done(&server->held);
     server->held = (__typeof__(server->held)){0};
     server->held_bytes = 0;

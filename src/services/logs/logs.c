@@ -263,6 +263,7 @@ static void on_written(Logs *logs, LogReply *reply) {
     logs->ingest_waiting -= batch->entries.len;
     buf_done(&batch->entries);
     free(batch);
+    logs_ingest_go_on(logs);
 }
 
 void logs_write_now(Logs *logs) {

@@ -1,5 +1,5 @@
 /* StreamLogs on the loop: messages are copied as they are into a batch and handed to the actor,
- * one batch of a call at a time. What comes when too much is with the actor keeps its credit: the
+ * one batch of a call at a time. What comes when too much is there already holds its credit: the
  * sender is not let on. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 typedef struct LogIngest {
     Logs *logs;
     Link all;  /* in the Logs' list of callers */
-    Link link; /* in the other one while it holds messages back and nothing of it is under way */
+    Link link; /* in the other one while its batch has to wait for others */
     CallRef call;
     LogBatch batch;
     bool under_way; /* the batch is with the actor */
@@ -20,8 +20,8 @@ typedef struct LogIngest {
     bool gone;      /* there is no call any more */
     Task send;      /* at the end of the turn */
     Buf pending;    /* the next batch */
-    ARRAY(RpcMessage *) kept;
-    Buf subject; /* of the caller's token */
+    size_t held;    /* credit of what is in it */
+    Buf subject;    /* of the caller's token */
     int64_t accepted, rejected;
     char reason[160];
 } LogIngest;
@@ -30,31 +30,10 @@ static void ingest_free(LogIngest *ingest) {
     world_undefer(&ingest->send);
     list_remove(&ingest->link);
     list_remove(&ingest->all);
-    for (size_t i = 0; i < ingest->kept.count; i++)
-        rpc_message_free(ingest->kept.items[i]);
-    array_done(&ingest->kept);
     buf_done(&ingest->pending);
     buf_done(&ingest->batch.entries);
     buf_done(&ingest->subject);
     free(ingest);
-}
-
-static bool has_room(const LogIngest *ingest) {
-    return ingest->pending.len < INGEST_BATCH && ingest->logs->ingest_waiting < INGEST_WAITING_MAX;
-}
-
-static void take_kept(LogIngest *ingest) {
-    size_t taken = 0;
-    for (; taken < ingest->kept.count && has_room(ingest); taken++) {
-        const Span *encoded = rpc_message(ingest->kept.items[taken]);
-        pack_text(&ingest->pending, *encoded);
-        rpc_message_free(ingest->kept.items[taken]);
-    }
-    if (!taken)
-        return;
-    ingest->kept.count -= taken;
-    memmove(ingest->kept.items, ingest->kept.items + taken,
-            ingest->kept.count * sizeof *ingest->kept.items);
 }
 
 static void on_batch(Logs *logs, LogReply *reply);
@@ -71,7 +50,7 @@ static void hand_over(LogIngest *ingest) {
 /* What was acknowledged survives a kill: first all of it has to be on the disk. */
 static void acknowledge(LogIngest *ingest) {
     Call *call = call_find(ingest->logs->options.server, ingest->call);
-    if (!call || !ingest->ended || ingest->under_way || ingest->pending.len || ingest->kept.count ||
+    if (!call || !ingest->ended || ingest->under_way || ingest->pending.len ||
         ingest->logs->closing)
         return;
     if (ingest->accepted && !ingest->settled) {
@@ -90,22 +69,34 @@ static void acknowledge(LogIngest *ingest) {
 
 static void send_batch(LogIngest *ingest) {
     Logs *logs = ingest->logs;
-    if (ingest->under_way || logs->closing)
+    if (ingest->under_way || !ingest->pending.len || logs->closing)
         return;
-    take_kept(ingest);
-    if (!ingest->pending.len) {
-        list_remove(&ingest->link);
-        if (ingest->kept.count)
-            list_push_back(&logs->ingests, &ingest->link);
+    list_remove(&ingest->link);
+    if (logs->ingest_waiting >= INGEST_WAITING_MAX) {
+        list_push_back(&logs->ingests, &ingest->link);
         return;
     }
-    list_remove(&ingest->link);
     Buf spare = ingest->batch.entries;
     buf_clear(&spare);
     ingest->batch.entries = ingest->pending;
     ingest->pending = spare;
     logs->ingest_waiting += ingest->batch.entries.len;
     hand_over(ingest);
+    Call *call = call_find(logs->options.server, ingest->call);
+    size_t held = ingest->held;
+    ingest->held = 0;
+    if (call)
+        call_give_credit(call, held);
+}
+
+/* Nothing of it is left to be done, and nobody waits for it. */
+static bool is_over(const LogIngest *ingest) {
+    return ingest->gone && !ingest->under_way && (!ingest->pending.len || ingest->logs->closing);
+}
+
+void logs_ingest_go_on(Logs *logs) {
+    LIST_EACH (&logs->ingests, link)
+        world_defer(logs->world, &CONTAINER(link, LogIngest, link)->send);
 }
 
 static void on_batch(Logs *logs, LogReply *reply) {
@@ -119,12 +110,11 @@ static void on_batch(Logs *logs, LogReply *reply) {
     if (batch->rejected)
         memcpy(ingest->reason, batch->reason, sizeof ingest->reason);
     send_batch(ingest);
-    if (ingest->gone && !ingest->under_way)
+    if (is_over(ingest))
         ingest_free(ingest);
     else
         acknowledge(ingest);
-    LIST_EACH (&logs->ingests, link)
-        world_defer(logs->world, &CONTAINER(link, LogIngest, link)->send);
+    logs_ingest_go_on(logs);
 }
 
 static void on_send(Task *task) {
@@ -162,11 +152,9 @@ void logs_ingest_opened(Call *call) {
 
 void logs_ingest_message(Call *call, const void *message) {
     LogIngest *ingest = call_user(call);
-    const Span *encoded = message;
-    if (ingest->kept.count || !has_room(ingest))
-        *array_push(&ingest->kept) = call_keep(call);
-    else
-        pack_text(&ingest->pending, *encoded);
+    pack_text(&ingest->pending, *(const Span *)message);
+    if (ingest->pending.len > INGEST_BATCH || ingest->logs->ingest_waiting >= INGEST_WAITING_MAX)
+        ingest->held += call_hold_credit(call);
     if (!ingest->under_way)
         world_defer(ingest->logs->world, &ingest->send);
 }
@@ -183,7 +171,7 @@ void logs_ingest_closed(Call *call, StatusCode code) {
     LogIngest *ingest = call_user(call);
     ingest->gone = true;
     send_batch(ingest);
-    if (!ingest->under_way)
+    if (is_over(ingest))
         ingest_free(ingest);
 }
 

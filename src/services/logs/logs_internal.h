@@ -57,6 +57,9 @@ void logs_ingest_message(Call *call, const void *message);
 void logs_ingest_half_closed(Call *call);
 void logs_ingest_closed(Call *call, StatusCode code);
 
+/* Less is with the actor: callers whose batch had to wait try again. */
+void logs_ingest_go_on(Logs *logs);
+
 /* What logs_write has gathered goes now. */
 void logs_write_now(Logs *logs);
 
