@@ -7,9 +7,9 @@
 #include "base/array.h"
 #include "base/hash.h"
 #include "base/memory.h"
-#include "services/logs/fold.h"
 
 #define MAGIC      UINT32_C(0x3158444d) /* "MDX1" */
+#define WORD_MIN   3                    /* letters; shorter ones are everywhere, as in hashes */
 #define WORD_MAX   32                   /* letters; a longer run (base64) stands for any word */
 #define COUNT_MAX  16384                /* words of a block; beyond, chunks count as having all */
 #define GRAM       6                    /* characters of a piece */
@@ -18,6 +18,7 @@
 #define BLOOM_BITS 8 /* for each piece, with so many probes: 2.4 % are false */
 #define PROBES     4
 #define SLOTS      (4 * COUNT_MAX)
+#define LAST       256
 
 typedef struct Word {
     uint32_t offset; /* in the dictionary */
@@ -33,10 +34,23 @@ struct Words {
     uint64_t open;
     ARRAY(uint64_t) grams; /* hash of a piece and its chunk */
     ARRAY(uint32_t) ids;
+    /* Those that came last, since the same identifiers stand in many entries in a row: few of them
+     * are added, and have to be sorted, twice. */
+    uint64_t last_grams[LAST];
+    uint32_t last_ids[LAST];
 };
+
+/* Zero stands for nothing, except in the first place, where it might belong. */
+static void forget_last(Words *words) {
+    memset(words->last_grams, 0, sizeof words->last_grams);
+    memset(words->last_ids, 0, sizeof words->last_ids);
+    words->last_grams[0] = UINT64_MAX;
+    words->last_ids[0] = UINT32_MAX;
+}
 
 Words *words_new(void) {
     Words *words = xcalloc(1, sizeof *words);
+    forget_last(words);
     words->slots = xcalloc(SLOTS, sizeof *words->slots);
     buf_add_char(&words->dictionary, '\n');
     return words;
@@ -58,30 +72,53 @@ void words_clear(Words *words) {
     words->words.count = words->grams.count = words->ids.count = 0;
     words->open = 0;
     memset(words->slots, 0, SLOTS * sizeof *words->slots);
+    forget_last(words);
 }
 
 /* ---- characters ---- */
 
 enum { OTHER, DIGIT, LETTER };
 
-/* What a byte is, and in lower case. Bytes beyond ASCII divide words, as blanks do. */
-static inline unsigned class_of(unsigned char c) {
-    return (unsigned)((c | 0x20) - 'a') < 26 ? LETTER : (unsigned)(c - '0') < 10 ? DIGIT : OTHER;
+/* What a byte is. Bytes beyond ASCII divide words, as blanks do. */
+static const uint8_t CLASSES[256] = {
+    ['0' ... '9'] = DIGIT,
+    ['A' ... 'Z'] = LETTER,
+    ['a' ... 'z'] = LETTER,
+};
+
+static inline unsigned class_of(char c) {
+    return CLASSES[(unsigned char)c];
 }
 
-static inline uint32_t mix(uint32_t hash, unsigned char c) {
-    return (hash ^ c) * UINT32_C(0x01000193);
-}
+/* Letters and digits in lower case, eight at a time: digits have that bit already. */
+#define LOWER UINT64_C(0x2020202020202020)
 
-/* Of a piece of GRAM characters, in lower case. */
-static uint64_t gram_hash(const char *at) {
+/* Up to eight letters, in lower case and with zeroes behind them, as one number. Nothing beyond
+ * `end` is read. */
+static inline uint64_t letters(const char *at, size_t count, const char *end) {
     uint64_t bytes = 0;
-    for (unsigned i = 0; i < GRAM; i++)
-        bytes = bytes << 8 | (unsigned char)fold_char(at[i]);
-    bytes *= UINT64_C(0x9e3779b97f4a7c15);
-    bytes ^= bytes >> 29;
-    bytes *= UINT64_C(0xbf58476d1ce4e5b9);
-    return bytes ^ bytes >> 32;
+    if (count >= 8 || end - at >= 8) {
+        memcpy(&bytes, at, 8);
+        bytes = htole64(bytes | LOWER);
+        return count >= 8 ? bytes : bytes & ((UINT64_C(1) << 8 * count) - 1);
+    }
+    for (size_t i = 0; i < count; i++)
+        bytes |= (uint64_t)((unsigned char)at[i] | 0x20) << 8 * i;
+    return bytes;
+}
+
+#define PIECE_MASK ((UINT64_C(1) << 8 * GRAM) - 1)
+
+/* The last GRAM characters, in lower case, once another letter or digit has come. */
+static inline uint64_t slide(uint64_t piece, char c) {
+    return (piece << 8 | (unsigned char)(c | 0x20)) & PIECE_MASK;
+}
+
+static inline uint64_t gram_hash(uint64_t piece) {
+    piece *= UINT64_C(0x9e3779b97f4a7c15);
+    piece ^= piece >> 29;
+    piece *= UINT64_C(0xbf58476d1ce4e5b9);
+    return piece ^ piece >> 32;
 }
 
 static inline bool is_chosen(uint64_t hash) {
@@ -95,22 +132,46 @@ static inline uint64_t with_chunk(uint64_t hash, unsigned chunk) {
 
 /* ---- building ---- */
 
-static void add_word(Words *words, unsigned chunk, const char *at, size_t length, uint32_t hash) {
+/* A run of letters, in lower case: zeroes behind it. */
+typedef struct Key {
+    uint64_t parts[WORD_MAX / 8];
+    size_t length;
+} Key;
+
+static inline uint32_t key_of(const char *at, size_t length, const char *end, Key *ret) {
+    uint64_t hash = length;
+    ret->length = length;
+    for (size_t i = 0; i * 8 < length; i++) {
+        ret->parts[i] = letters(at + i * 8, length - i * 8, end);
+        hash = (hash ^ ret->parts[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+    }
+    return (uint32_t)hash;
+}
+
+static inline bool is_key(const Words *words, const Word *word, const Key *key) {
+    const char *at = words->dictionary.ptr + word->offset;
+    const char *end = words->dictionary.ptr + words->dictionary.len;
+    for (size_t i = 0; i * 8 < key->length; i++)
+        if (letters(at + i * 8, key->length - i * 8, end) != key->parts[i])
+            return false;
+    return true;
+}
+
+static void add_word(Words *words, unsigned chunk, const char *at, size_t length, const char *end) {
     uint64_t bit = UINT64_C(1) << chunk;
+    if (length < WORD_MIN)
+        return;
     if (length > WORD_MAX) {
         words->open |= bit;
         return;
     }
-    uint32_t slot = (hash ^ hash >> 15) % SLOTS;
+    Key key;
+    uint32_t hash = key_of(at, length, end, &key);
+    uint32_t slot = hash % SLOTS;
     for (; words->slots[slot]; slot = (slot + 1) % SLOTS) {
         Word *word = &words->words.items[words->slots[slot] - 1];
-        if (word->hash != hash || word->length != length)
-            continue;
-        const char *have = words->dictionary.ptr + word->offset;
-        size_t i = 0;
-        while (i < length && have[i] == fold_char(at[i]))
-            i++;
-        if (i == length) {
+        if (word->hash == hash && word->length == length && is_key(words, word, &key)) {
             word->chunks |= bit;
             return;
         }
@@ -124,20 +185,29 @@ static void add_word(Words *words, unsigned chunk, const char *at, size_t length
     words->slots[slot] = (uint32_t)words->words.count;
     char *out = buf_reserve(&words->dictionary, length + 1);
     for (size_t i = 0; i < length; i++)
-        out[i] = fold_char(at[i]);
+        out[i] = (char)(at[i] | 0x20);
     out[length] = '\n';
     words->dictionary.len += length + 1;
 }
 
+static void add_gram(Words *words, unsigned chunk, uint64_t hash) {
+    uint64_t one = with_chunk(hash, chunk);
+    if (words->last_grams[one % LAST] == one)
+        return;
+    words->last_grams[one % LAST] = one;
+    if (words->grams.count == GRAM_MAX)
+        words->open |= UINT64_C(1) << chunk;
+    else
+        *array_push(&words->grams) = one;
+}
+
 static void add_grams(Words *words, unsigned chunk, const char *at, size_t length) {
-    for (size_t i = 0; i + GRAM <= length; i++) {
-        uint64_t hash = gram_hash(at + i);
-        if (!is_chosen(hash))
-            continue;
-        if (words->grams.count == GRAM_MAX)
-            words->open |= UINT64_C(1) << chunk;
-        else
-            *array_push(&words->grams) = with_chunk(hash, chunk);
+    uint64_t piece = 0;
+    for (size_t i = 0; i < length; i++) {
+        piece = slide(piece, at[i]);
+        uint64_t hash = gram_hash(piece);
+        if (i + 1 >= GRAM && is_chosen(hash))
+            add_gram(words, chunk, hash);
     }
 }
 
@@ -145,24 +215,20 @@ void words_add(Words *words, unsigned chunk, Span text) {
     assert(chunk < WORDS_CHUNKS);
     const char *at = text.ptr, *end = span_end(text);
     while (at < end) {
-        while (at < end && class_of((unsigned char)*at) == OTHER)
+        while (at < end && class_of(*at) == OTHER)
             at++;
         const char *run = at;
         bool digit = false;
-        while (at < end) {
-            unsigned class = class_of((unsigned char)*at);
-            if (class == OTHER)
-                break;
+        for (unsigned class; at < end && (class = class_of(*at)) != OTHER;) {
             if (class == DIGIT) {
                 digit = true;
                 at++;
                 continue;
             }
             const char *word = at;
-            uint32_t hash = UINT32_C(0x811c9dc5);
-            for (; at < end && class_of((unsigned char)*at) == LETTER; at++)
-                hash = mix(hash, (unsigned char)*at | 0x20);
-            add_word(words, chunk, word, (size_t)(at - word), hash);
+            while (at < end && class_of(*at) == LETTER)
+                at++;
+            add_word(words, chunk, word, (size_t)(at - word), end);
         }
         if (digit && at - run >= GRAM)
             add_grams(words, chunk, run, (size_t)(at - run));
@@ -174,7 +240,11 @@ static uint32_t id_hash(Span id) {
 }
 
 void words_add_id(Words *words, unsigned chunk, Span id) {
-    *array_push(&words->ids) = id_hash(id) | chunk;
+    uint32_t one = id_hash(id) | chunk, *last = &words->last_ids[(one >> 6) % LAST];
+    if (*last == one)
+        return;
+    *last = one;
+    *array_push(&words->ids) = one;
 }
 
 /* ---- as bytes: little-endian, in the order of WordsHeader ---- */
@@ -329,6 +399,8 @@ static uint64_t find_word(const WordsView *view, const char *at, size_t length, 
                           bool ends) {
     char part[WORD_MAX + 2];
     size_t len = 0;
+    if (length < WORD_MIN)
+        return UINT64_MAX;
     if (length > WORD_MAX)
         return view->open;
     if (begins)
@@ -362,24 +434,26 @@ uint64_t words_text(const WordsView *view, Span text) {
     uint64_t chunks = UINT64_MAX;
     const char *at = text.ptr, *end = span_end(text);
     while (at < end && chunks != view->open) {
-        while (at < end && class_of((unsigned char)*at) == OTHER)
+        while (at < end && class_of(*at) == OTHER)
             at++;
         const char *run = at;
         bool digit = false;
-        while (at < end && class_of((unsigned char)*at) != OTHER) {
-            if (class_of((unsigned char)*at) == DIGIT) {
+        while (at < end && class_of(*at) != OTHER) {
+            if (class_of(*at) == DIGIT) {
                 digit = true;
                 at++;
                 continue;
             }
             const char *word = at;
-            while (at < end && class_of((unsigned char)*at) == LETTER)
+            while (at < end && class_of(*at) == LETTER)
                 at++;
             chunks &= find_word(view, word, (size_t)(at - word), word > text.ptr, at < end);
         }
-        for (; digit && at - run >= GRAM; run++) {
-            uint64_t hash = gram_hash(run);
-            if (is_chosen(hash))
+        uint64_t piece = 0;
+        for (int64_t i = 0; digit && i < at - run; i++) {
+            piece = slide(piece, run[i]);
+            uint64_t hash = gram_hash(piece);
+            if (i + 1 >= GRAM && is_chosen(hash))
                 chunks &= find_gram(view, hash);
         }
     }

@@ -1,11 +1,12 @@
 /* The index of a block of entries: which of its chunks (up to 64) may contain a text or a
  * correlation id. It may name a chunk that does not, never leave one out that does.
  *
- * Runs of letters go into a dictionary with a bit for each chunk, so that any part of a word is
- * found, exactly. Runs of letters and digits that hold a digit (numbers, UUIDs, hashes) would be a
- * dictionary as large as the text; of these a quarter of all pieces of six characters, chosen by
- * their hash, go into a Bloom filter: a text that contains several such pieces is found by those
- * that were chosen. Correlation ids are a sorted list of hashes with their chunks. */
+ * Runs of three letters and more go into a dictionary with a bit for each chunk, so that any part
+ * of a word that has three is found, exactly. Runs of letters and digits that hold a digit (numbers,
+ * UUIDs, hashes) would be a dictionary as large as the text; of these a quarter of all pieces of
+ * six characters, chosen by their hash, go into a Bloom filter: a text that contains several such
+ * pieces is found by those that were chosen. Correlation ids are a sorted list of hashes with their
+ * chunks. */
 #pragma once
 
 #include "base/buf.h"
