@@ -169,13 +169,15 @@ void segment_declare(SegmentStream *stream) {
                                  .payload = span_of(stream->name)});
 }
 
-int segment_store_sync(SegmentStore *store) {
+int segment_store_flush(SegmentStore *store) {
     if (store->broken)
         return -ENOTRECOVERABLE;
-    if (!store->active)
-        return 0;
-    int r = store->buffer.len ? flush(store) : 0;
-    if (r < 0 || store->written == store->synced)
+    return store->buffer.len ? flush(store) : 0;
+}
+
+int segment_store_sync(SegmentStore *store) {
+    int r = segment_store_flush(store);
+    if (r < 0 || !store->active || store->written == store->synced)
         return r;
     if (file_sync(store->file) < 0) {
         store->broken = true;

@@ -2,8 +2,8 @@
  * ("calc-1.7/stdout"), and its bytes have offsets counted from 0 for ever; each byte is stored
  * once, however often it is handed in. docs/segments.md describes the files.
  *
- * To move bytes here from a place that forgets (a ring): append, sync, then let the place forget.
- * After a kill, ask for segment_stream_end and go on from there, or hand everything in again.
+ * To move bytes here from a place that forgets (a ring): append, then sync, or flush where that place
+ * would not outlive the machine either, then let the place forget. After a kill, ask for segment_stream_end and go on from there, or hand everything in again.
  *
  * One thread owns the store. Calls block for the disk, so the thread is an actor's. Time comes in
  * as an argument and is stored as it is; only the age limit draws conclusions from it. */
@@ -83,6 +83,10 @@ int segment_store_lose(SegmentStream *stream, int64_t until, Nanos wall);
 /* No more bytes will come: when the last file that knows the stream is dropped, the stream is
  * forgotten, while any other stream's end is remembered for ever. Errors as append. */
 int segment_store_finish(SegmentStream *stream);
+
+/* All that was appended is with the system: it outlives this program, but not the machine. Errors
+ * as append. */
+int segment_store_flush(SegmentStore *store);
 
 /* All that was appended is on the disk. -ENOSPC and the like: it is not yet; nothing is lost, try
  * again. -ENOTRECOVERABLE: a sync failed, and nobody knows what is on the disk: every call gives

@@ -7,8 +7,7 @@
 #include "base/memory.h"
 #include "schema/codec.h"
 
-#define SYNC_BYTES (RING_DEFAULT / 2) /* of output: rings wait for it to be safe */
-#define TIDY_EACH  (1 * NANOS_PER_SECOND)
+#define TIDY_EACH (1 * NANOS_PER_SECOND)
 
 void log_actor_reply(LogActor *actor, LogReply *reply) {
     /* The loop's mailbox has room for all that can be under way. */
@@ -72,7 +71,7 @@ void log_actor_flush(void *state) {
     LogActor *actor = state;
     bool more = log_outputs_read(actor);
     write_now(actor);
-    if (actor->unsynced >= SYNC_BYTES || !list_empty(&actor->settling) ||
+    if (actor->unsynced >= LOG_SYNC_BYTES || !list_empty(&actor->settling) ||
         (actor->dirty && log_readers_wait(actor)))
         sync_now(actor);
     more |= log_readers_step(actor);

@@ -26,6 +26,8 @@ struct LogReply {
     void (*deliver)(Logs *logs, LogReply *reply);
 };
 
+#define LOG_SYNC_BYTES (4 * 1024 * 1024) /* of output: where more came, no tick is waited for */
+
 struct LogActor {
     LogStore *store;
     Mask *mask;
@@ -34,8 +36,9 @@ struct LogActor {
     Nanos wall;
     int failed;      /* the disk's last error; 0: it is fine */
     bool broken;     /* for good */
-    size_t unsynced; /* bytes of output since the last sync */
-    bool dirty;      /* anything flushed since then */
+    size_t unsynced; /* bytes of output since the last sync … */
+    size_t held;     /* … and of those that are in rings still */
+    bool dirty;      /* anything flushed since the last sync */
     Link captures;   /* LogCapture.link */
     Link outputs;    /* Output.link */
     Link readers;    /* LogReader.link */
@@ -213,7 +216,7 @@ void log_capture_end_run(LogActor *actor, LogTask *task);
 
 /* Takes what the rings have; true: some have more. */
 bool log_outputs_read(LogActor *actor);
-/* What was appended is durable: the rings may let it go. */
+/* What was appended is on the disk. */
 void log_outputs_synced(LogActor *actor);
 /* Nothing came for a while: whole lines are entries. True: something is left that waits. */
 bool log_outputs_idle(LogActor *actor);

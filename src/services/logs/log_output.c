@@ -8,8 +8,9 @@
 #include "services/logs/line.h"
 #include "services/logs/log_actor.h"
 
-#define READ_TURN (512 * 1024) /* bytes of one ring before the others have their turn */
-#define LIVES_MAX 8            /* of a replica, whose bytes can still be told apart */
+#define READ_TURN (512 * 1024)       /* bytes of one ring before the others have their turn */
+#define LIVES_MAX 8                  /* of a replica, whose bytes can still be told apart */
+#define HELD_MAX  (RING_DEFAULT / 4) /* bytes that stay in rings until the next tick */
 
 /* ---- places ---- */
 
@@ -142,11 +143,27 @@ static bool append(LogActor *actor, LogCapture *capture, Span bytes) {
     }
     actor->dirty = true;
     actor->unsynced += bytes.len;
+    actor->held += bytes.len;
     capture->position += bytes.len;
     if (!output->pending.len)
         output->from = offset;
     buf_add(&output->pending, bytes);
     return true;
+}
+
+static void release(LogActor *actor) {
+    LIST_EACH (&actor->captures, link) {
+        LogCapture *capture = CONTAINER(link, LogCapture, link);
+        ring_release(capture->ring, capture->position);
+    }
+    actor->held = 0;
+}
+
+/* Rings let go what is with the system: it outlives this program as they do. Before it is taken
+ * apart, so that the writer goes on meanwhile. */
+static void hand_over(LogActor *actor) {
+    if (actor->held >= HELD_MAX && log_store_hand_over(actor->store) == 0)
+        release(actor);
 }
 
 /* Reads for a turn: 1 when there is more. */
@@ -162,6 +179,7 @@ static bool read_ring(LogActor *actor, LogCapture *capture) {
         if (!append(actor, capture, bytes))
             return false;
         turn += bytes.len;
+        hand_over(actor);
         take_entries(actor, capture->output, LINES_COMING);
     }
     note_lost(actor, capture);
@@ -193,9 +211,9 @@ bool log_outputs_read(LogActor *actor) {
 }
 
 void log_outputs_synced(LogActor *actor) {
+    release(actor);
     LIST_EACH (&actor->captures, link) {
         LogCapture *capture = CONTAINER(link, LogCapture, link);
-        ring_release(capture->ring, capture->position);
         if (capture->ending && capture->ended)
             capture_done(actor, capture);
     }
@@ -270,8 +288,8 @@ void log_capture_end_run(LogActor *actor, LogTask *task) {
     take_entries(actor, capture->output, LINES_ENDED);
     capture->ending = capture->ended = true;
     capture->reading = false;
-    actor->dirty = true; /* so that the next sync tells */
-    actor->unsynced += RING_DEFAULT;
+    actor->dirty = true; /* so that the next sync, which is now, tells */
+    actor->unsynced += LOG_SYNC_BYTES;
 }
 
 /* ---- what is left from before ---- */

@@ -295,6 +295,10 @@ size_t log_store_waiting(const LogStore *store) {
     return unwritten_rows(store) + store->encoded.len + store->records.len + store->sealed.len;
 }
 
+int log_store_hand_over(LogStore *store) {
+    return segment_store_flush(store->segments);
+}
+
 int log_store_sync(LogStore *store) {
     return segment_store_sync(store->segments);
 }

@@ -70,7 +70,11 @@ int log_store_flush(LogStore *store, Nanos wall);
 /* Bytes (and rows that are no bytes yet) that wait for a flush that succeeds. */
 size_t log_store_waiting(const LogStore *store);
 
-/* All that was flushed is on the disk. */
+/* All that was flushed, and all output that was appended to its stream, is with the system: it
+ * outlives this program, but not the machine. */
+int log_store_hand_over(LogStore *store);
+
+/* And is on the disk. */
 int log_store_sync(LogStore *store);
 
 /* As segment_store_tidy; forgets blocks of which all bytes are gone. */
