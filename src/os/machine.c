@@ -5,6 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -37,34 +41,90 @@ typedef struct ListeningSocket {
 } ListeningSocket;
 typedef ARRAY(ListeningSocket) ListeningSockets;
 
-/* A line of /proc/net/tcp: "sl local:port remote:port state … uid timeout inode". Only what can be
- * reached by 127.0.0.1: that, 0.0.0.0, ::1 or ::. */
-static void read_line(const char *line, ListeningSockets *out) {
-    char address[33];
+/* Only what can be reached by 127.0.0.1 counts: that, 0.0.0.0, ::1 or ::. */
+static void add_listening(int family, const uint32_t address[4], uint16_t port, uint64_t inode,
+                          ListeningSockets *out) {
+    bool local = family == AF_INET ? !address[0] || ntohl(address[0]) >> 24 == IN_LOOPBACKNET
+                                   : !address[0] && !address[1] && !address[2] &&
+                                         ntohl(address[3]) <= 1;
+    if (local)
+        *array_push(out) = (ListeningSocket){port, inode};
+}
+
+/* Takes what one datagram of the kernel says; more follows while it answers 1. 0: that was all;
+ * negative: it cannot tell. */
+static int take_answer(const char *data, size_t len, ListeningSockets *out) {
+    const struct nlmsghdr *header = (const struct nlmsghdr *)data;
+    for (; NLMSG_OK(header, len); header = NLMSG_NEXT(header, len)) {
+        if (header->nlmsg_type == NLMSG_DONE)
+            return 0;
+        const struct inet_diag_msg *found = NLMSG_DATA(header);
+        if (header->nlmsg_type == NLMSG_ERROR || header->nlmsg_len < NLMSG_LENGTH(sizeof *found))
+            return -EPROTO;
+        add_listening(found->idiag_family, found->id.idiag_src, ntohs(found->id.idiag_sport),
+                      found->idiag_inode, out);
+    }
+    return 1;
+}
+
+/* By sock_diag(7), which looks at listening sockets alone. */
+static bool ask_listening(uint8_t family, ListeningSockets *out) {
+    struct {
+        struct nlmsghdr header;
+        struct inet_diag_req_v2 request;
+    } ask = {
+        .header = {.nlmsg_len = sizeof ask,
+                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+        .request = {.sdiag_family = family,
+                    .sdiag_protocol = IPPROTO_TCP,
+                    .idiag_states = 1U << TCP_LISTEN},
+    };
+    _Alignas(struct nlmsghdr) char answer[16 * 1024];
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    int more = fd >= 0 && send(fd, &ask, sizeof ask, 0) == sizeof ask ? 1 : -1;
+    while (more > 0) {
+        ssize_t len = recv(fd, answer, sizeof answer, 0);
+        more = len > 0 ? take_answer(answer, (size_t)len, out) : -1;
+    }
+    if (fd >= 0)
+        close(fd);
+    return more == 0;
+}
+
+/* A line of /proc/net/tcp: "sl local:port remote:port state … uid timeout inode". */
+static void read_line(const char *line, int family, ListeningSockets *out) {
+    uint32_t address[4] = {0};
     unsigned port, state;
     uint64_t inode;
-    if (sscanf(line, " %*[^:]: %32[0-9A-Fa-f]:%4x %*[^:]:%*4x %2x %*s %*s %*s %*s %*s %" SCNu64,
-               address, &port, &state, &inode) != 4 ||
-        state != TCP_LISTEN)
+    const char *at = strchr(line, ':');
+    if (!at)
         return;
-    size_t len = strlen(address);
-    bool any = strspn(address, "0") == len;
-    bool loopback = (len == 8 && strcmp(address + 6, "7F") == 0) ||
-                    (len == 32 && strcmp(address, "00000000000000000000000001000000") == 0);
-    if (any || loopback)
-        *array_push(out) = (ListeningSocket){(uint16_t)port, inode};
+    at += strspn(at, ": ");
+    for (int i = 0; i < (family == AF_INET ? 1 : 4); i++, at += 8)
+        if (sscanf(at, "%8" SCNx32, &address[i]) != 1)
+            return;
+    if (sscanf(at, ":%4x %*[^:]:%*4x %2x %*s %*s %*s %*s %*s %" SCNu64, &port, &state, &inode) ==
+            3 &&
+        state == TCP_LISTEN)
+        add_listening(family, address, (uint16_t)port, inode, out);
+}
+
+/* The same where the kernel lacks sock_diag, at the price of a look at all connections. */
+static void read_file_of(const char *path, int family, ListeningSockets *out) {
+    FILE *file = fopen(path, "re");
+    char line[512];
+    while (file && fgets(line, sizeof line, file))
+        read_line(line, family, out);
+    if (file)
+        fclose(file);
 }
 
 static void read_listening(ListeningSockets *out) {
-    static const char *const FILES[] = {"/proc/net/tcp", "/proc/net/tcp6"};
-    for (size_t i = 0; i < 2; i++) {
-        FILE *file = fopen(FILES[i], "re");
-        char line[512];
-        while (file && fgets(line, sizeof line, file))
-            read_line(line, out);
-        if (file)
-            fclose(file);
-    }
+    if (!ask_listening(AF_INET, out))
+        read_file_of("/proc/net/tcp", AF_INET, out);
+    if (!ask_listening(AF_INET6, out))
+        read_file_of("/proc/net/tcp6", AF_INET6, out);
 }
 
 /* The inode of the socket that a descriptor of a process is; 0 when it is none. */
@@ -212,37 +272,40 @@ static bool machine_port_is_free(uint16_t port) {
     return result;
 }
 
-typedef struct PortSearch {
-    ListeningSockets sockets;
-    uint16_t *out;
-    size_t count, room;
-} PortSearch;
+static void add_port(uint16_t port, uint16_t *out, size_t *count, size_t room) {
+    size_t at = 0;
+    while (at < *count && out[at] < port)
+        at++;
+    if ((at < *count && out[at] == port) || *count == room)
+        return;
+    memmove(out + at + 1, out + at, (*count - at) * sizeof *out);
+    out[at] = port;
+    ++*count;
+}
 
-static bool note_port(void *owner, uint64_t inode) {
-    PortSearch *search = owner;
-    for (size_t i = 0; i < search->sockets.count; i++) {
-        if (search->sockets.items[i].inode != inode)
-            continue;
-        uint16_t port = search->sockets.items[i].port;
-        size_t at = 0;
-        while (at < search->count && search->out[at] < port)
-            at++;
-        if ((at < search->count && search->out[at] == port) || search->count == search->room)
-            return false;
-        memmove(search->out + at + 1, search->out + at, (search->count - at) * sizeof *search->out);
-        search->out[at] = port;
-        search->count++;
-    }
+typedef ARRAY(uint64_t) Inodes;
+
+static bool note_socket(void *owner, uint64_t inode) {
+    *array_push((Inodes *)owner) = inode;
     return false;
 }
 
+/* Most processes have no socket, and then nobody has to be asked which of all sockets listen. */
 static size_t machine_ports(const int64_t *pids, size_t count, uint16_t *out, size_t room) {
-    PortSearch search = {.out = out, .room = room};
-    read_listening(&search.sockets);
-    for (size_t i = 0; i < count && search.sockets.count; i++)
-        each_socket(pids[i], note_port, &search);
-    array_done(&search.sockets);
-    return search.count;
+    Inodes held = {0};
+    ListeningSockets listening = {0};
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++)
+        each_socket(pids[i], note_socket, &held);
+    if (held.count)
+        read_listening(&listening);
+    for (size_t i = 0; i < listening.count; i++)
+        for (size_t k = 0; k < held.count; k++)
+            if (held.items[k] == listening.items[i].inode)
+                add_port(listening.items[i].port, out, &found, room);
+    array_done(&listening);
+    array_done(&held);
+    return found;
 }
 
 static int machine_self(Nanos *ret_cpu, uint64_t *ret_memory_bytes) {

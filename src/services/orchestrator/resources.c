@@ -49,12 +49,14 @@ static void find_ports(Life *life, Nanos now) {
     ProcessMember members[TREE];
     int64_t pids[TREE];
     uint16_t ports[PORTS];
-    bool given = life->instance->service->config->ports.count != 0;
+    bool given = life->instance->service->config->ports.count != 0, first = !life->ports_pause;
     if (given || now < life->ports_at)
         return;
-    life->ports_pause = life->ports_pause ? 2 * life->ports_pause : PORTS_FIRST;
+    life->ports_pause = first ? PORTS_FIRST : 2 * life->ports_pause;
     life->ports_pause = life->ports_pause < SELDOM ? life->ports_pause : SELDOM;
     life->ports_at = now + life->ports_pause;
+    if (first)
+        return; /* what only starts does not listen yet, and has better things to do */
     size_t count = life_members(life, members, TREE);
     count = count < TREE ? count : TREE;
     for (size_t i = 0; i < count; i++)
