@@ -44,9 +44,9 @@ typedef ARRAY(ListeningSocket) ListeningSockets;
 /* Only what can be reached by 127.0.0.1 counts: that, 0.0.0.0, ::1 or ::. */
 static void add_listening(int family, const uint32_t address[4], uint16_t port, uint64_t inode,
                           ListeningSockets *out) {
-    bool local = family == AF_INET ? !address[0] || ntohl(address[0]) >> 24 == IN_LOOPBACKNET
-                                   : !address[0] && !address[1] && !address[2] &&
-                                         ntohl(address[3]) <= 1;
+    bool local = family == AF_INET
+                     ? !address[0] || ntohl(address[0]) >> 24 == IN_LOOPBACKNET
+                     : !address[0] && !address[1] && !address[2] && ntohl(address[3]) <= 1;
     if (local)
         *array_push(out) = (ListeningSocket){port, inode};
 }

@@ -201,15 +201,22 @@ static int create(int descriptor, size_t capacity, RingWriter *ret_writer) {
     int error = take_space(descriptor, mapped);
     if (error)
         return error;
+    /* Written, not stored into the mapping: a first touch there would have the kernel read ahead. */
+    union {
+        RingHeader header;
+        char page[RING_HEADER];
+    } first = {.header = {.magic = RING_MAGIC,
+                          .version = RING_VERSION,
+                          .header_size = RING_HEADER,
+                          .capacity = capacity}};
+    if (pwrite(descriptor, &first, sizeof first, 0) != sizeof first)
+        return errno ? -errno : -EIO;
     void *at = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     if (at == MAP_FAILED)
         return -errno;
-    RingHeader *header = at;
-    header->version = RING_VERSION;
-    header->header_size = RING_HEADER;
-    header->capacity = capacity;
-    store(&header->magic, RING_MAGIC);
-    *ret_writer = (RingWriter){header, (char *)at + RING_HEADER, mapped};
+    madvise(at, mapped, MADV_RANDOM);
+    madvise(at, mapped, MADV_DONTFORK); /* a writer of many rings starts processes */
+    *ret_writer = (RingWriter){at, (char *)at + RING_HEADER, mapped};
     return 0;
 }
 
