@@ -35,4 +35,4 @@ void health_rpc_init(HealthBinding *binding);
 /* What comes in: the topology's signs of life, the orchestrator's events, the traffic of each
  * second. */
 void health_signs_start(HealthBinding *binding);
-void health_signs_stop(HealthBinding *binding);
+void health_signs_stop(HealthBinding *binding); /* also where it has not started, or twice */

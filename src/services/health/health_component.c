@@ -74,7 +74,9 @@ static void stop(Context *context, ComponentStep *step) {
     archive_stop(binding->archive, on_saved, binding);
 }
 
+/* It may not have been stopped. */
 static void unload(Context *context) {
+    health_signs_stop(binding_of(context));
     binding_free(binding_of(context));
 }
 

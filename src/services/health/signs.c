@@ -302,7 +302,9 @@ void health_signs_start(HealthBinding *binding) {
 void health_signs_stop(HealthBinding *binding) {
     wheel_cancel(world_wheel(binding->world), &binding->second);
     world_undefer(&binding->tell);
-    for (size_t i = 0; i < sizeof binding->subscriptions / sizeof *binding->subscriptions; i++)
+    for (size_t i = 0; i < sizeof binding->subscriptions / sizeof *binding->subscriptions; i++) {
         if (binding->subscriptions[i])
             event_bus_unsubscribe(binding->subscriptions[i]);
+        binding->subscriptions[i] = NULL;
+    }
 }
