@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { Runtime, until } from "./kit.mjs";
 
@@ -12,6 +13,10 @@ const programs = [...document.matchAll(/^```ts\n([^]*?)^```$/gm)]
   .map((match) => match[1])
   .filter((text) => text.includes("@muster/client"));
 const place = new URL("../../../examples/calculator/ts/dist/", import.meta.url);
+const example = new URL("../../../examples/calculator/", import.meta.url);
+/** Where a program finds the packages that it imports. */
+const folderOf = (program) =>
+  program.includes("@grpc/") ? new URL("../dist/", import.meta.url) : place;
 
 const runtime = new Runtime();
 const children = [];
@@ -22,8 +27,8 @@ after(async () => {
 });
 
 function run(file) {
-  const child = spawn(process.execPath, [file], {
-    cwd: place,
+  const child = spawn(process.execPath, [fileURLToPath(file)], {
+    cwd: example,
     env: { ...process.env, MUSTER_ADDRESS: runtime.address },
     stdio: ["ignore", "inherit", "inherit"],
   });
@@ -31,20 +36,17 @@ function run(file) {
   return child;
 }
 
-test("there are programs to run", () => assert.equal(programs.length, 4));
+test("there are programs to run", () => assert.equal(programs.length, 5));
 
 for (const [index, program] of programs.entries()) {
   test(`program ${index + 1}`, { timeout: 30_000 }, async () => {
-    const file = `document-${index + 1}.js`;
+    const file = new URL(`document-${index + 1}.js`, folderOf(program));
     const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
-    writeFileSync(
-      new URL(file, place),
-      ts.transpileModule(program, { compilerOptions: options }).outputText,
-    );
+    writeFileSync(file, ts.transpileModule(program, { compilerOptions: options }).outputText);
     const offers = async () =>
       (await runtime.get("/v1/instances")).instances.map((instance) => instance.name);
     if (program.includes("muster.client(")) {
-      run("server.js");
+      run(new URL("server.js", place));
       await until("the calculator is there", async () =>
         (await offers()).includes("CalculatorService"),
       );
@@ -56,6 +58,6 @@ for (const [index, program] of programs.entries()) {
     }
     const [code] = await once(child, "exit");
     assert.equal(code, 0);
-    rmSync(new URL(file, place));
+    rmSync(file);
   });
 }
