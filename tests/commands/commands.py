@@ -804,6 +804,20 @@ def test_top_in_a_terminal():
         assert terminal.end() == 0
 
 
+def test_data_elsewhere():
+    """Where commands do not look by themselves is said."""
+    with project() as p:
+        p.write("deploy/dev.yaml", TWO)
+        shown = p.run("up", "-d", "-f", "deploy/dev.yaml", "--listen", "127.0.0.1:0").out
+        data = re.search(r"it runs in (\S+): muster ps --data", shown)[1]
+        assert data == str((p.folder / "deploy/.muster").resolve())
+        p.run("ps", code=3)
+        p.run("ps", folder=p.folder / "deploy")
+        (p.folder / "deploy/below").mkdir()
+        assert "it runs in" not in p.run("up", "-d", "-f", "../dev.yaml", folder=p.folder / "deploy/below").out
+        p.run("down", "--data", data)
+
+
 def test_isolated():
     with project(TWO) as p:
         p.up()

@@ -471,14 +471,28 @@ static int bring_up(Up *up) {
     return up->result;
 }
 
+/* Commands look for it in this folder and above: elsewhere they have to be told. */
+static const char *data_to_name(const Up *up) {
+    char folder[4096];
+    const char *data = up->place.data, *slash = data ? strrchr(data, '/') : NULL;
+    if (up->own_data[0])
+        return up->own_data;
+    if (!slash || !getcwd(folder, sizeof folder))
+        return NULL;
+    size_t len = (size_t)(slash - data);
+    bool above = strcmp(slash + 1, DATA_FOLDER) == 0 && strncmp(folder, data, len) == 0 &&
+                 (!folder[len] || folder[len] == '/');
+    return above ? NULL : data;
+}
+
 static void say_how_to_go_on(const Up *up) {
     if (up->remote.quiet || !up->world)
         return;
     if (up->result == EXIT_INTERRUPTED)
         puts("interrupted; the start goes on: muster ps shows it, muster down ends it");
-    if (up->own_data[0])
-        printf("it runs in %s: muster ps --data %s, muster down --data %s\n", up->own_data,
-               up->own_data, up->own_data);
+    const char *data = data_to_name(up);
+    if (data)
+        printf("it runs in %s: muster ps --data %s, muster down --data %s\n", data, data, data);
     else if (!up->detach)
         puts("detached; muster ps, muster logs -f, muster down");
 }
