@@ -1,4 +1,5 @@
 /* The one program: picks the command. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,7 +57,19 @@ static int unknown_command(const char *word) {
     return cli_fail(EXIT_USAGE, "unknown command: %s: see muster --help", word);
 }
 
-int main(int argc, char **argv) {
+/* Whoever reads a file that a full disk has cut off must not believe that it is all. */
+static int close_output(int result) {
+    errno = 0;
+    bool failed = fflush(stdout) == EOF || ferror(stdout);
+    if (!failed || result != EXIT_DONE)
+        return result;
+    if (errno == EPIPE) /* nobody reads on: no need to say so */
+        return EXIT_FAILED;
+    return cli_fail(EXIT_FAILED, "cannot write: standard output: %s",
+                    errno ? strerror(errno) : "some of it is lost");
+}
+
+static int run(int argc, char **argv) {
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;
@@ -80,4 +93,8 @@ int main(int argc, char **argv) {
     if (command)
         return command->run(argc - 1, argv + 1);
     return unknown_command(word);
+}
+
+int main(int argc, char **argv) {
+    return close_output(run(argc, argv));
 }

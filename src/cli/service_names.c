@@ -69,7 +69,7 @@ static int check(Remote *remote, Lookup *lookup) {
     return 0;
 }
 
-int service_names_check(Remote *remote, const Span *names, size_t count) {
+int service_names_check(Remote *remote, const Span *names, size_t count, const char *advice) {
     for (size_t i = 0; i < count; i++) {
         if (memchr(names[i].ptr, '*', names[i].len))
             continue;
@@ -83,7 +83,7 @@ int service_names_check(Remote *remote, const Span *names, size_t count) {
         if (lookup.nearest.best.len)
             return cli_fail(EXIT_ABSENT, "no such service: %.*s: did you mean %.*s?",
                             SPAN_ARGS(names[i]), SPAN_ARGS(lookup.nearest.best));
-        return cli_fail(EXIT_ABSENT, "no such service: %.*s: see muster ps", SPAN_ARGS(names[i]));
+        return cli_fail(EXIT_ABSENT, "no such service: %.*s: %s", SPAN_ARGS(names[i]), advice);
     }
     return 0;
 }

@@ -691,9 +691,21 @@ def test_no_such_service():
         for command in (["logs", "wbe"], ["logs", "-f", "wbe"], ["events", "wbe"], ["events", "-f", "web", "wbe"]):
             assert "no such service: wbe: did you mean web?" in p.run(*command, code=3).err
         assert "see muster ps" in p.run("events", "elsewhere", code=3).err
+        assert "--grep finds words" in p.run("logs", "web", "timeout", code=3).err
         for command in (["logs", "quiet"], ["events", "quiet"], ["logs", "nobody*"]):
             assert "web" not in p.run(*command).out
         assert "db up" not in p.run("logs", "web").out
+
+
+def test_full_output():
+    """What cannot be written is no success."""
+    with project(TWO) as p:
+        p.up()
+        for command in ("ps", "--version", "--help"):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([MUSTER, command], cwd=p.folder, stdout=full, stderr=subprocess.PIPE, text=True,
+                                      timeout=LIMIT)
+            assert done.returncode == 1 and "cannot write: standard output: No space" in done.stderr, done.stderr
 
 
 def test_run():

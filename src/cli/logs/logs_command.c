@@ -356,7 +356,8 @@ static int run(int argc, char **argv) {
     logs.terminal = isatty(STDOUT_FILENO);
     result = remote_open(&logs.remote, &COMMAND_LOGS);
     if (!result && !logs.raw) /* which fails by itself */
-        result = service_names_check(&logs.remote, logs.services.items, logs.services.count);
+        result = service_names_check(&logs.remote, logs.services.items, logs.services.count,
+                                     "see muster ps; --grep finds words");
     if (!result)
         result = logs.raw ? show_raw(&logs) : logs.follow ? follow(&logs) : query(&logs);
     buf_done(&logs.filter);

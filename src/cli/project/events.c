@@ -85,7 +85,7 @@ static int show_named(Events *events, char *const *words, size_t count) {
     Span *names = arena_alloc(&events->remote.peer.arena, (count + 1) * sizeof *names);
     for (size_t i = 0; i < count; i++)
         names[i] = span_of(words[i]);
-    int failed = service_names_check(&events->remote, names, count);
+    int failed = service_names_check(&events->remote, names, count, "see muster ps");
     if (failed)
         return failed;
     return events->follow ? follow(events, names, count) : show(events, names, count);
