@@ -1,7 +1,9 @@
 /* The one program: picks the command. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/nearest.h"
 #include "cli/commands.h"
@@ -95,6 +97,17 @@ static int run(int argc, char **argv) {
     return unknown_command(word);
 }
 
+/* Descriptors 0, 1 and 2 are never anything else, also where they were closed before. */
+static void open_standard_streams(void) {
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv) {
+    open_standard_streams();
     return close_output(run(argc, argv));
 }

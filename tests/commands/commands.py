@@ -708,6 +708,14 @@ def test_full_output():
             assert done.returncode == 1 and "cannot write: standard output: No space" in done.stderr, done.stderr
 
 
+def test_closed_output():
+    with project(TWO) as p:
+        p.up()
+        for closed in ("0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"):
+            subprocess.run(["sh", "-c", f"{MUSTER} ps {closed}"], cwd=p.folder, check=True, timeout=LIMIT,
+                           capture_output=True)
+
+
 def test_run():
     with project(TWO) as p:
         p.up()
