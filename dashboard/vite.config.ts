@@ -22,8 +22,13 @@ export default defineConfig({
     proxy: Object.fromEntries(
       ['/runtime.v1.', '/v1', '/login'].map((path) => [
         path,
-        // The runtime answers only pages of its own origin.
-        { target: runtime, changeOrigin: true, headers: { origin: runtime } },
+        {
+          target: runtime,
+          changeOrigin: true,
+          // The runtime answers only pages of its own origin.
+          configure: (proxy) =>
+            proxy.on('proxyReq', (request) => request.setHeader('origin', runtime)),
+        },
       ]),
     ),
   },

@@ -126,8 +126,11 @@ export const LEVEL_TONE: Record<LogLevel, string> = {
   [LogLevel.FATAL]: 'text-unhealthy-text',
 }
 
+/** "backing off" */
+export const eventText = (type: ServiceEventType | undefined): TextKey =>
+  `event.${type ?? ServiceEventType.UNSPECIFIED}` as TextKey
+
 export const EVENT_TONE: Partial<Record<ServiceEventType, Tone>> = {
-  [ServiceEventType.STARTED]: 'starting',
   [ServiceEventType.HEALTHY]: 'healthy',
   [ServiceEventType.COMPLETED]: 'healthy',
   [ServiceEventType.FAILED]: 'unhealthy',

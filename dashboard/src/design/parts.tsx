@@ -177,6 +177,17 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   )
 }
 
+/** Says that the runtime does not let this person look, and how one is let in. */
+export function Refused({ reason }: { reason: string }) {
+  const t = useText()
+  return (
+    <Empty title={t('common.refused', { reason })}>
+      <p>{t('common.refusedWhat')}</p>
+      <Command>muster link</Command>
+    </Empty>
+  )
+}
+
 export function Command({ children }: { children: string }) {
   return (
     <code className="mt-2 inline-block rounded-control border border-line bg-sunken px-2 py-1 font-mono text-[13px] text-text">

@@ -1,7 +1,7 @@
 /** The frame around every page: navigation, state of the connection, palette, messages. */
 import { Component, lazy, type ReactNode, Suspense, useEffect, useState } from 'react'
 import { Redirect, Route, Switch, useLocation } from 'wouter'
-import { watchServices } from '@/data/services'
+import { useServices, watchServices } from '@/data/services'
 import { Empty, Button } from '@/design/parts'
 import { text, useText } from '@/i18n/text'
 import { LinkBanner } from '@/shell/link-banner'
@@ -17,6 +17,7 @@ export function App() {
   const [dialog, setDialog] = useState<'palette' | 'shortcuts' | undefined>()
   useEffect(watchServices, [])
   useShellKeys(setDialog)
+  useTitle()
   return (
     <div className="flex h-full flex-col-reverse md:flex-row">
       <a
@@ -113,6 +114,18 @@ function useShellKeys(open: (dialog: 'palette' | 'shortcuts') => void): void {
     window.addEventListener('keydown', onKey)
     return () => window.removeEventListener('keydown', onKey)
   }, [navigate, open])
+}
+
+/** What the tab is called: the page and the project. */
+function useTitle(): void {
+  const t = useText()
+  const [location] = useLocation()
+  const project = useServices((services) => services.orchestrator?.project)
+  const page = PAGES.find(({ path }) => location.startsWith(path))
+  const title = [page && t(page.title), project, t('app.name')].filter(Boolean).join(' · ')
+  useEffect(() => {
+    document.title = title
+  }, [title])
 }
 
 function isTyping(target: EventTarget | null): boolean {

@@ -1,10 +1,21 @@
-import { Command as CommandIcon, Keyboard, Languages, Moon, Sun, SunMoon } from 'lucide-react'
+import {
+  Command as CommandIcon,
+  Keyboard,
+  Languages,
+  Link2 as LinkIcon,
+  Moon,
+  Sun,
+  SunMoon,
+} from 'lucide-react'
 import { Link, useLocation } from 'wouter'
 import { useMayControl, useSession } from '@/api/session'
+import { shareReadOnly } from '@/data/actions'
 import { useLink } from '@/data/link'
+import { STATE_TONE } from '@/data/names'
 import { useServices } from '@/data/services'
 import { type Theme, useSettings } from '@/data/settings'
 import { Button, cx, HealthMark, Pill } from '@/design/parts'
+import { ServiceState } from '@/gen/runtime/v1/service_pb'
 import { useText } from '@/i18n/text'
 import { PAGES } from '@/shell/pages'
 
@@ -74,6 +85,7 @@ export function Header({
           Ctrl K
         </kbd>
       </Button>
+      <ShareButton />
       <ThemeButton />
       <LanguageButton />
       <Button
@@ -88,29 +100,37 @@ export function Header({
   )
 }
 
+/** How it is, in a word: tasks that are done count as well as services that are well. */
 function Summary() {
   const t = useText()
-  const status = useServices((services) => services.orchestrator)
-  if (!status?.totalServices) return null
-  const well = status.failedServices === 0 && status.healthyServices === status.runningServices
+  const list = useServices((services) => services.list)
+  const wanted = list.filter((service) => !service.disabled && !service.stoppedByUser)
+  if (!wanted.length) return null
+  const tones = wanted.map((service) => STATE_TONE[service.state])
+  const well = tones.filter((tone) => tone === 'healthy').length
+  const failed = wanted.filter((service) => service.state === ServiceState.FAILED).length
+  const tone =
+    failed || tones.includes('unhealthy')
+      ? 'unhealthy'
+      : tones.includes('degraded')
+        ? 'degraded'
+        : well === wanted.length
+          ? 'healthy'
+          : 'starting'
   return (
     <span className="hidden items-center gap-2 sm:flex">
-      <Pill tone={well ? 'healthy' : status.failedServices ? 'unhealthy' : 'starting'}>
-        <HealthMark
-          tone={well ? 'healthy' : status.failedServices ? 'unhealthy' : 'starting'}
-          size={12}
-        />
-        {t('shell.healthyOf', {
-          healthy: status.healthyServices,
-          total: status.totalServices,
-        })}
-      </Pill>
-      {status.failedServices > 0 && (
+      <Link href="/services">
+        <Pill tone={tone}>
+          <HealthMark tone={tone} size={12} />
+          {t('shell.healthyOf', { healthy: well, total: wanted.length })}
+        </Pill>
+      </Link>
+      {failed > 0 && (
         <Link
           href="/services?state=failed"
           className="text-xs font-medium text-unhealthy-text hover:underline"
         >
-          {t('shell.failed', { count: status.failedServices })}
+          {t('shell.failed', { count: failed })}
         </Link>
       )}
     </span>
@@ -148,6 +168,23 @@ function LinkState() {
       />
       {up ? t('shell.connected') : t('shell.connecting')}
     </span>
+  )
+}
+
+function ShareButton() {
+  const t = useText()
+  const may = useMayControl()
+  if (!may) return null
+  return (
+    <Button
+      look="quiet"
+      onClick={shareReadOnly}
+      aria-label={t('shell.share')}
+      title={t('shell.share')}
+      className="max-sm:hidden"
+    >
+      <LinkIcon size={16} aria-hidden />
+    </Button>
   )
 }
 

@@ -7,6 +7,8 @@ const KEYS: readonly (readonly [string, TextKey])[] = [
   ['1 – 6', 'keys.go'],
   ['/', 'keys.search'],
   ['f', 'keys.fit'],
+  ['↵', 'keys.open'],
+  ['← ↑ ↓ →', 'keys.move'],
   ['Esc', 'keys.close'],
   ['?', 'keys.help'],
 ]

@@ -3,6 +3,7 @@ import { lazy, Suspense } from 'react'
 import { orchestrator } from '@/api/client'
 import { useAnswer } from '@/data/poll'
 import { useQuery } from '@/data/query'
+import { PageBody, PageHead } from '@/design/page'
 import { Command, Empty, Tabs } from '@/design/parts'
 import { useText } from '@/i18n/text'
 import { ValueTable } from '@/pages/configuration/value-table'
@@ -26,10 +27,14 @@ export default function ConfigurationPage() {
       </Empty>
     )
   return (
-    <div className="mx-auto flex h-full max-w-7xl flex-col gap-4 p-4 md:p-6">
-      <div className="flex flex-wrap items-center gap-3">
-        <h2 className="mr-auto text-lg font-semibold">{t('configuration.title')}</h2>
-        <span className="text-xs text-faint">#{String(value.revision)}</span>
+    <PageBody full>
+      <PageHead
+        title={t('configuration.title')}
+        filter={tab === 'values' ? t('configuration.filter') : undefined}
+      >
+        <span className="px-1 text-xs text-faint">
+          {t('configuration.revision', { revision: String(value.revision) })}
+        </span>
         <Tabs
           label={t('configuration.title')}
           value={tab}
@@ -39,7 +44,7 @@ export default function ConfigurationPage() {
             ['edit', t('configuration.edit')],
           ]}
         />
-      </div>
+      </PageHead>
       {value.outdated && (
         <p className="rounded-control border border-degraded/40 bg-degraded/10 px-3 py-2 text-[13px]">
           {t('configuration.outdated')}
@@ -51,6 +56,6 @@ export default function ConfigurationPage() {
           <Editor configuration={value} applied={again} />
         </Suspense>
       )}
-    </div>
+    </PageBody>
   )
 }

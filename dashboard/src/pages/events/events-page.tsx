@@ -5,15 +5,16 @@ import { Link } from 'wouter'
 import { orchestrator } from '@/api/client'
 import { watch } from '@/api/watch'
 import { dateTime } from '@/data/format'
-import { EVENT_TONE } from '@/data/names'
+import { EVENT_TONE, eventText } from '@/data/names'
 import { useQuery } from '@/data/query'
-import { Empty, HealthMark, ServiceSwatch } from '@/design/parts'
+import { fits, PageBody, PageHead } from '@/design/page'
+import { Empty, Refused, HealthMark, ServiceSwatch } from '@/design/parts'
 import type { Revision } from '@/gen/runtime/v1/common_pb'
 import {
   WatchEventsRequestSchema,
   type WatchEventsResponse,
 } from '@/gen/runtime/v1/orchestrator_pb'
-import { ServiceEventType } from '@/gen/runtime/v1/service_pb'
+import type { ServiceEventType } from '@/gen/runtime/v1/service_pb'
 import { useText } from '@/i18n/text'
 
 const REPLAY = 500
@@ -40,40 +41,25 @@ function useEvents(): { events: readonly WatchEventsResponse[]; refused: string 
   return { events, refused }
 }
 
-/** SERVICE_EVENT_TYPE_BACKING_OFF → "backing off" */
-const eventName = (type: ServiceEventType) =>
-  (ServiceEventType[type] ?? '').toLowerCase().replaceAll('_', ' ')
-
 export default function EventsPage() {
   const t = useText()
   const query = useQuery()
   const { events, refused } = useEvents()
-  const words = query.get('find').toLowerCase()
+  const find = query.get('find')
   const shown = useMemo(
     () =>
       events.filter(({ event }) =>
-        `${event?.service} ${event?.message} ${eventName(event?.type ?? 0)} ${event?.actor}`
-          .toLowerCase()
-          .includes(words),
+        fits(find, event?.service, event?.message, t(eventText(event?.type)), event?.actor),
       ),
-    [events, words],
+    [events, find, t],
   )
-  if (refused) return <Empty title={t('common.refused', { reason: refused })} />
+  if (refused) return <Refused reason={refused} />
   return (
-    <div className="mx-auto flex max-w-5xl flex-col gap-4 p-4 md:p-6">
-      <div className="flex items-center gap-2">
-        <h2 className="mr-auto text-lg font-semibold">{t('events.title')}</h2>
-        <input
-          data-search
-          type="search"
-          aria-label={t('events.filter')}
-          placeholder={t('events.filter')}
-          value={query.get('find')}
-          onChange={(event) => query.set({ find: event.target.value })}
-          className="h-8 w-56 rounded-control border border-line bg-surface px-2.5 text-[13px] placeholder:text-faint"
-        />
-      </div>
-      {shown.length === 0 && <Empty title={t('events.empty')} />}
+    <PageBody>
+      <PageHead title={t('events.title')} filter={t('events.filter')} />
+      {shown.length === 0 && (
+        <Empty title={t(events.length ? 'events.noneFits' : 'events.empty')} />
+      )}
       <ol className="divide-y divide-line rounded-card border border-line bg-surface shadow-card empty:hidden">
         {shown.map(({ event, gap }, at) =>
           event ? (
@@ -81,29 +67,48 @@ export default function EventsPage() {
               key={`${event.revision?.epoch}-${event.revision?.number}-${at}`}
               className="px-4 py-2 text-[13px]"
             >
-              <div className="flex flex-wrap items-center gap-x-3">
-                <HealthMark tone={EVENT_TONE[event.type] ?? 'unknown'} size={13} />
-                <span className="w-32 text-xs text-faint">{dateTime(event.timestamp)}</span>
+              <div className="flex flex-wrap items-baseline gap-x-3 gap-y-0.5 md:flex-nowrap">
+                <span className="self-center">
+                  <EventMark type={event.type} />
+                </span>
+                <span className="w-32 shrink-0 text-xs text-faint">
+                  {dateTime(event.timestamp)}
+                </span>
                 {event.service ? (
                   <Link
                     href={`/services/${encodeURIComponent(event.service)}`}
-                    className="flex items-center gap-2 font-medium hover:text-accent"
+                    className="flex shrink-0 items-center gap-2 font-medium hover:text-accent md:w-44"
                   >
                     <ServiceSwatch name={event.service} />
-                    {event.service}
+                    <span className="truncate">{event.service}</span>
                   </Link>
                 ) : (
-                  <span className="text-muted">{t('events.runtime')}</span>
+                  <span className="shrink-0 text-muted md:w-44">{t('events.runtime')}</span>
                 )}
-                <span className="text-xs text-faint">{eventName(event.type)}</span>
-                <span className="min-w-0 flex-1">{event.message}</span>
-                {event.actor && <span className="text-xs text-faint">{event.actor}</span>}
+                <span className="shrink-0 text-xs text-muted md:w-36">
+                  {t(eventText(event.type))}
+                </span>
+                <span className="min-w-0 flex-1 break-words max-md:basis-full">
+                  {event.message}
+                </span>
+                {event.actor && (
+                  <span className="shrink-0 text-xs text-faint" title={t('events.actor')}>
+                    {event.actor}
+                  </span>
+                )}
               </div>
               {gap && <p className="text-xs text-degraded-text">{t('events.gap')}</p>}
             </li>
           ) : null,
         )}
       </ol>
-    </div>
+    </PageBody>
   )
+}
+
+/** A sign where the event says how the service is; a dot where it does not. */
+function EventMark({ type }: { type: ServiceEventType }) {
+  const tone = EVENT_TONE[type]
+  if (tone) return <HealthMark tone={tone} size={13} />
+  return <span aria-hidden className="mx-[3.5px] block size-1.5 rounded-full bg-line-strong" />
 }

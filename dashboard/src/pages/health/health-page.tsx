@@ -6,6 +6,7 @@ import { HEALTH_TONE, TONE_TEXT } from '@/data/names'
 import { useAnswer } from '@/data/poll'
 import { useQuery } from '@/data/query'
 import { HealthBars } from '@/design/health-bars'
+import { fits, PageBody, PageHead } from '@/design/page'
 import { Empty, HealthMark, Pill, ServiceSwatch, Tabs } from '@/design/parts'
 import {
   type HealthHistory,
@@ -40,13 +41,13 @@ export default function HealthPage() {
     return <Empty title={t('common.failed', { reason: history.error })} />
   if (!history.value) return <p className="p-6 text-muted">{t('common.loading')}</p>
   const statuses = new Map(now.value?.statuses.map((status) => [status.serviceName, status]))
-  const incidents = history.value.histories
+  const shown = history.value.histories.filter((each) => fits(query.get('find'), each.serviceName))
+  const incidents = shown
     .flatMap((each) => each.incidents)
     .sort((a, b) => Number(b.startTime - a.startTime))
   return (
-    <div className="mx-auto flex max-w-7xl flex-col gap-4 p-4 md:p-6">
-      <div className="flex flex-wrap items-center gap-2">
-        <h2 className="mr-auto text-lg font-semibold">{t('health.title')}</h2>
+    <PageBody>
+      <PageHead title={t('health.title')} filter={t('services.filter')}>
         <Tabs
           label={t('health.title')}
           value={scale}
@@ -57,10 +58,12 @@ export default function HealthPage() {
             ['day', t('health.day')],
           ]}
         />
-      </div>
-      {history.value.histories.length === 0 && <Empty title={t('health.empty')} />}
-      <ul className="flex flex-col gap-2">
-        {history.value.histories.map((each) => (
+      </PageHead>
+      {shown.length === 0 && (
+        <Empty title={t(history.value.histories.length ? 'services.noneFits' : 'health.empty')} />
+      )}
+      <ul className="flex flex-col divide-y divide-line rounded-card border border-line bg-surface shadow-card empty:hidden">
+        {shown.map((each) => (
           <Row
             key={each.serviceName}
             history={each}
@@ -71,7 +74,7 @@ export default function HealthPage() {
       </ul>
       <Incidents incidents={incidents} />
       <Beats />
-    </div>
+    </PageBody>
   )
 }
 
@@ -92,12 +95,14 @@ function Row({
   const [, navigate] = useLocation()
   const tone = HEALTH_TONE[status?.state ?? 0]
   const name = history.serviceName
+  // Downwards: 100 % is for those who were never down.
+  const rounded = Math.floor(history.uptimePercent * 100) / 100
   const pick = (summary: HealthSummary) =>
     navigate(logsAt(name, Number(summary.startTime), Number(summary.startTime) + step))
   return (
     <li
       data-service={name}
-      className="grid grid-cols-1 items-center gap-x-4 gap-y-2 rounded-card border border-line bg-surface px-4 py-3 shadow-card md:grid-cols-[15rem_1fr_6rem]"
+      className="grid grid-cols-1 items-center gap-x-4 gap-y-2 px-4 py-2.5 md:grid-cols-[15rem_1fr_7rem]"
     >
       <span className="flex min-w-0 items-center gap-2.5">
         <HealthMark tone={tone} size={16} />
@@ -113,10 +118,10 @@ function Row({
           </span>
         </span>
       </span>
-      <HealthBars summaries={history.summaries} onPick={pick} />
-      <span className="text-right text-[13px] text-muted">
+      <HealthBars summaries={history.summaries} onPick={pick} height={26} />
+      <span className="text-[13px] whitespace-nowrap text-muted max-md:-mt-1 max-md:text-xs md:text-right">
         {t('health.uptime', {
-          percent: `${number(history.uptimePercent, history.uptimePercent === 100 ? 0 : 2)} %`,
+          percent: `${number(rounded, rounded === 100 ? 0 : 2)} %`,
         })}
       </span>
     </li>

@@ -32,7 +32,7 @@ export function FilterField({ value, change }: { value: string; change: (value: 
     setChosen(-1)
   }
   return (
-    <div className="relative min-w-0 flex-1">
+    <div className="relative min-w-0 flex-1 max-sm:basis-full">
       <input
         data-search
         type="search"

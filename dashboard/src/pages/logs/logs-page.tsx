@@ -8,10 +8,9 @@ import {
   useLayoutEffect,
   useMemo,
   useRef,
-  useState,
   useSyncExternalStore,
 } from 'react'
-import { duration, number, timeOfDay } from '@/data/format'
+import { dateTime, duration, number, timeOfDay } from '@/data/format'
 import { LEVEL_NAME, LEVEL_TONE } from '@/data/names'
 import { useQuery } from '@/data/query'
 import { Button, cx, Empty } from '@/design/parts'
@@ -43,8 +42,16 @@ export default function LogsPage() {
   const store = useMemo(() => new LogStore(view), [key])
   useEffect(() => store.start(), [store])
   const state = useSyncExternalStore(store.subscribe, store.read)
-  const [wrap, setWrap] = useState(false)
-  const [picked, setPicked] = useState<LogEntry>()
+  const wrap = query.get('wrap') === 'on'
+  const entry = query.get('entry')
+  const picked = useMemo(
+    () => (entry ? state.entries.find(({ sequence }) => String(sequence) === entry) : undefined),
+    [state.entries, entry],
+  )
+  const pick = useCallback(
+    (chosen?: LogEntry) => query.set({ entry: chosen ? String(chosen.sequence) : '' }),
+    [query],
+  )
   const setFilter = useCallback((filter: string) => query.set({ filter }), [query])
   const bounded = !store.live
   return (
@@ -64,7 +71,7 @@ export default function LogsPage() {
               on={wrap}
               aria-label={t('logs.wrap')}
               title={t('logs.wrap')}
-              onClick={() => setWrap(!wrap)}
+              onClick={() => query.set({ wrap: wrap ? '' : 'on' })}
             >
               <WrapText size={14} aria-hidden />
             </Button>
@@ -105,7 +112,7 @@ export default function LogsPage() {
             pause={(paused) => store.pause(paused)}
             older={() => void store.older()}
             picked={picked}
-            pick={setPicked}
+            pick={pick}
             showRequest={view.correlationId !== ''}
           />
         ) : (
@@ -131,8 +138,8 @@ export default function LogsPage() {
       {picked && (
         <Detail
           entry={picked}
-          close={() => setPicked(undefined)}
-          request={(corr) => query.set({ corr, filter: '', from: '', to: '' }, true)}
+          close={() => pick()}
+          request={(corr) => query.set({ corr, filter: '', from: '', to: '', entry: '' }, true)}
           filter={(words) => query.set({ filter: `${view.filter} ${words}`.trim() }, true)}
         />
       )}
@@ -242,13 +249,14 @@ function Rows({ entries, wrap, follow, pause, older, picked, pick, showRequest }
                 picked?.sequence === entry.sequence && 'bg-accent-soft!',
               )}
             >
-              <span className="shrink-0 text-faint">
+              <span className="shrink-0 text-faint" title={dateTime(entry.timestamp)}>
                 {showRequest
                   ? `+${Number(entry.timestamp) - start} ms`.padStart(9)
                   : timeOfDay(entry.timestamp, true)}
               </span>
               <span
-                className="hidden w-32 shrink-0 truncate font-medium sm:inline"
+                title={entry.serviceName}
+                className="hidden w-40 shrink-0 truncate font-medium sm:inline"
                 style={{ color: serviceTextColour(entry.serviceName) }}
               >
                 {entry.serviceName}

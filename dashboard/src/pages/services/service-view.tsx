@@ -1,14 +1,17 @@
 /** One service: what it is, does, prints, was, and how it is configured. */
-import { ChevronLeft } from 'lucide-react'
+import { ChevronLeft, type LucideIcon, ScrollText, Share2 } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
 import { Link } from 'wouter'
 import { orchestrator } from '@/api/client'
+import { useMayControl } from '@/api/session'
 import { scale } from '@/data/actions'
 import { bytes, dateTime, duration, number } from '@/data/format'
+import { RUNS, STATE_TONE, type Tone } from '@/data/names'
 import { useAnswer } from '@/data/poll'
 import { useQuery } from '@/data/query'
 import { useServices } from '@/data/services'
-import { Button, Empty, Field, Section, ServiceSwatch, Tabs } from '@/design/parts'
+import { PageBody } from '@/design/page'
+import { Button, cx, Empty, Field, Refused, Section, ServiceSwatch, Tabs } from '@/design/parts'
 import { ServiceKind, type ServiceStatus } from '@/gen/runtime/v1/service_pb'
 import { useText } from '@/i18n/text'
 import { ValueTable } from '@/pages/configuration/value-table'
@@ -25,8 +28,9 @@ export function ServiceView({ name }: { name: string }) {
   const t = useText()
   const query = useQuery()
   const service = useServices((services) => services.byName.get(name))
-  const ready = useServices((services) => services.ready)
+  const { ready, refused } = useServices()
   const tab = (query.get('tab') || 'overview') as Tab
+  if (refused && !service) return <Refused reason={refused} />
   if (!service)
     return ready ? (
       <Empty title={t('services.notThere', { name })}>
@@ -38,7 +42,7 @@ export function ServiceView({ name }: { name: string }) {
       <p className="p-6 text-muted">{t('common.loading')}</p>
     )
   return (
-    <div className="mx-auto flex h-full max-w-7xl flex-col gap-4 p-4 md:p-6">
+    <PageBody full>
       <div className="flex flex-wrap items-center gap-2">
         <Link
           href="/services"
@@ -52,6 +56,16 @@ export function ServiceView({ name }: { name: string }) {
         <StatePill state={service.state} />
         <Waiting service={service} />
         <span className="flex-1" />
+        <ServiceLink
+          href={`/topology?node=${encodeURIComponent(name)}`}
+          title={t('services.graph')}
+          icon={Share2}
+        />
+        <ServiceLink
+          href={`/logs?filter=${encodeURIComponent(`service:${name}`)}`}
+          title={t('topology.logs')}
+          icon={ScrollText}
+        />
         <ServiceActions service={service} />
       </div>
       <Tabs
@@ -73,17 +87,48 @@ export function ServiceView({ name }: { name: string }) {
       )}
       {tab === 'history' && <History name={name} />}
       {tab === 'config' && <Configuration name={name} />}
-    </div>
+    </PageBody>
   )
+}
+
+function ServiceLink({
+  href,
+  title,
+  icon: Icon,
+}: {
+  href: string
+  title: string
+  icon: LucideIcon
+}) {
+  return (
+    <Link
+      href={href}
+      className="inline-flex h-8 items-center gap-1.5 rounded-control px-2 text-[13px] font-medium text-muted hover:bg-sunken hover:text-text"
+    >
+      <Icon size={14} aria-hidden />
+      {title}
+    </Link>
+  )
+}
+
+const ALARM: Partial<Record<Tone, string>> = {
+  degraded: 'bg-degraded/8',
+  unhealthy: 'bg-unhealthy/8',
 }
 
 function Overview({ service }: { service: ServiceStatus }) {
   const t = useText()
+  const runs = RUNS.has(service.state)
   return (
     <div className="grid gap-4 md:grid-cols-[1fr_20rem]">
       <div className="flex flex-col rounded-card border border-line bg-surface shadow-card">
         {(service.lastError || service.healthMessage) && (
-          <p className="border-b border-line bg-unhealthy/5 px-4 py-2.5 text-[13px] break-words">
+          <p
+            className={cx(
+              'border-b border-line px-4 py-2.5 text-[13px] break-words',
+              ALARM[STATE_TONE[service.state]] ?? 'text-muted',
+            )}
+          >
             {service.lastError || service.healthMessage}
           </p>
         )}
@@ -95,8 +140,12 @@ function Overview({ service }: { service: ServiceStatus }) {
           </Section>
         )}
         <dl className="grid grid-cols-2 gap-4 px-4 py-3 sm:grid-cols-4">
-          <Field label={t('services.cpu')}>{number(service.cpuPercent, 1)} %</Field>
-          <Field label={t('services.memory')}>{bytes(service.memoryBytes)}</Field>
+          <Field label={t('services.cpu')}>
+            {runs && service.memoryBytes ? `${number(service.cpuPercent, 1)} %` : '–'}
+          </Field>
+          <Field label={t('services.memory')}>
+            {runs && service.memoryBytes ? bytes(service.memoryBytes) : '–'}
+          </Field>
           <Field label={t('services.restarts')}>{service.restarts}</Field>
           <Field label={t('services.ports')}>{service.ports.join(', ') || '–'}</Field>
         </dl>
@@ -129,8 +178,14 @@ function Instances({ service }: { service: ServiceStatus }) {
             <StatePill state={instance.state} />
             <span className="font-mono text-xs">{instance.instanceId}</span>
             {instance.pid > 0 && <span className="text-xs text-muted">PID {instance.pid}</span>}
-            <span className="text-xs text-muted">{number(instance.cpuPercent, 1)} %</span>
-            <span className="text-xs text-muted">{bytes(instance.memoryBytes)}</span>
+            {instance.memoryBytes > 0 && (
+              <span className="text-xs text-muted">
+                {number(instance.cpuPercent, 1)} % · {bytes(instance.memoryBytes)}
+              </span>
+            )}
+            {instance.ports.length > 0 && (
+              <span className="text-xs text-muted">:{instance.ports.join(', :')}</span>
+            )}
             {instance.exitCode !== undefined && (
               <span className="text-xs text-muted">
                 {t('services.exitCode', { code: instance.exitCode })}
@@ -196,6 +251,7 @@ function Dependencies({ service }: { service: ServiceStatus }) {
 
 function Scale({ service }: { service: ServiceStatus }) {
   const t = useText()
+  const may = useMayControl()
   const [count, setCount] = useState(service.replicas)
   return (
     <form
@@ -216,7 +272,11 @@ function Scale({ service }: { service: ServiceStatus }) {
           className="h-8 rounded-control border border-line bg-surface px-2 text-[13px] text-text"
         />
       </label>
-      <Button type="submit" disabled={count === service.replicas}>
+      <Button
+        type="submit"
+        disabled={!may || count === service.replicas}
+        title={may ? undefined : t('action.notAllowed')}
+      >
         {t('action.scale')}
       </Button>
     </form>
@@ -282,5 +342,5 @@ function Configuration({ name }: { name: string }) {
   )
   if (error && !value) return <p className="text-muted">{error}</p>
   if (!value) return <p className="text-muted">{t('common.loading')}</p>
-  return <ValueTable values={value.values} />
+  return <ValueTable values={value.values} under={`services.${name}.`} />
 }

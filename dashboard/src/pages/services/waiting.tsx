@@ -1,10 +1,20 @@
 import { Link } from 'wouter'
-import type { ServiceStatus } from '@/gen/runtime/v1/service_pb'
+import { duration } from '@/data/format'
+import { useNow } from '@/design/use-now'
+import { ServiceState, type ServiceStatus } from '@/gen/runtime/v1/service_pb'
 import { useText } from '@/i18n/text'
 
-/** Whom it waits for; leads there. */
+/** What it waits for: somebody, which leads there, or a while. */
 export function Waiting({ service }: { service: ServiceStatus }) {
   const t = useText()
+  const now = useNow(1000)
+  const pause = Number(service.nextStartMs) - now
+  if (service.state === ServiceState.BACKING_OFF && pause > 0)
+    return (
+      <span className="text-xs text-muted">
+        {t('services.nextStart', { time: duration(pause) })}
+      </span>
+    )
   if (service.waitingFor.length === 0) return null
   return (
     <span className="text-xs text-muted">

@@ -14,7 +14,7 @@ import { type Query, useQuery } from '@/data/query'
 import { useServices } from '@/data/services'
 import { graph, useStructure } from '@/data/topology'
 import { UPRIGHT, useMedia } from '@/design/media'
-import { Command, Empty } from '@/design/parts'
+import { Command, Empty, Refused } from '@/design/parts'
 import { useText } from '@/i18n/text'
 import { ContextMenu, type MenuPlace } from '@/pages/topology/context-menu'
 import { EdgeCanvas } from '@/pages/topology/edge-canvas'
@@ -69,7 +69,7 @@ function Topology() {
   const drawn = useMemo(() => draw(graph.nodes, graph.edges, view), [structure, view])
   const layout = layoutName(view.grouping, useMedia(UPRIGHT))
   useEffect(() => settle(layout, drawn), [layout, drawn])
-  if (graph.refused) return <Empty title={t('common.refused', { reason: graph.refused })} />
+  if (graph.refused) return <Refused reason={graph.refused} />
   if (!graph.ready) return <p className="p-6 text-muted">{t('common.loading')}</p>
   if (graph.nodes.size === 0)
     return (
