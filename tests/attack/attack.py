@@ -10,7 +10,6 @@ import json
 import os
 import resource
 import struct
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ import brotli
 import zstandard
 
 from wire import (CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, RST, WINDOW_UPDATE,
-                  Http2, Server, envelope, exchange, frame, raw, setting)
+                  Http2, Muster, Server, envelope, exchange, frame, raw, setting)
 
 UNARY = "/echo.v1.Calls/Unary"
 ENHANCE_YOUR_CALM, REFUSED_STREAM = 11, 7
@@ -395,30 +394,46 @@ def attack_tokens(guarded):
 def attack_muster_on_every_interface(muster):
     """muster serve on 0.0.0.0: everything but health needs the token of its data folder."""
     with tempfile.TemporaryDirectory() as folder:
-        child = subprocess.Popen([muster, "serve", "--listen", "0.0.0.0:0", "--data", folder], stdout=subprocess.PIPE,
-                                 stderr=subprocess.DEVNULL, text=True)
+        server = Muster(muster, folder, "--listen", "0.0.0.0:0")
         try:
-            port = int(child.stdout.readline().rsplit(":", 1)[1])
-
-            class Muster(Server):
-                def __init__(self):
-                    self.address = ("127.0.0.1", port)
-
-            with open(os.path.join(folder, "token")) as file:
-                token = file.read().strip()
             assert os.stat(os.path.join(folder, "token")).st_mode & 0o777 == 0o600
             listing = envelope(b"\x3a\1*")  # ServerReflectionRequest.list_services
             reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
-            for headers, wanted in (((), 16), ((("authorization", "Bearer " + token),), 0),
-                                    ((("authorization", "Bearer " + token[:-2]),), 16)):
-                connection = Http2(Muster())
+            for headers, wanted in (((), 16), ((("authorization", "Bearer " + server.token),), 0),
+                                    ((("authorization", "Bearer " + server.token[:-2]),), 16)):
+                connection = Http2(server)
                 status = connection.status(connection.call(reflection, listing, *headers))
                 assert status == wanted, (headers, status)
                 connection.close()
-            assert Muster().post("/grpc.health.v1.Health/Check")[0] == 200
+            assert server.post("/grpc.health.v1.Health/Check")[0] == 200
         finally:
-            child.terminate()
-            child.wait(10)
+            server.stop()
+
+
+# ---- what services do to a runtime ----
+
+
+def attack_slow_log_readers(muster):
+    """Subscribers that read nothing of what they asked for hold little, and nothing once they go."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Muster(muster, folder)
+        try:
+            entry = json.dumps({"service_name": "noisy", "message": "x" * 1000}) + "\n"
+            status, body = server.post("/v1/log-entries", (entry * 5000).encode())
+            assert status == 200 and json.loads(body)["accepted"] in (5000, "5000"), (status, body)
+            sizes = []
+            for _ in range(6):
+                readers = [raw(server, 4096) for _ in range(100)]
+                for it in readers:
+                    it.sendall(b"GET /v1/logs:subscribe?replay=5000 HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                time.sleep(0.5)
+                sizes.append(server.rss())
+                for it in readers:
+                    it.close()
+        finally:
+            assert server.stop() == 0
+        assert max(sizes) < 200 << 10 and sizes[-1] - sizes[1] < 20 << 10, sizes
+        return f"600 subscribers: {sizes[0] >> 10} MB after the first hundred, {sizes[-1] >> 10} MB after all"
 
 
 # ---- crowds ----

@@ -79,6 +79,17 @@ class Server:
         return self.child.wait(20)
 
 
+class Muster(Server):
+    """A runtime in that data folder."""
+
+    def __init__(self, program, folder, *options):
+        self.child = subprocess.Popen([program, "serve", "--data", folder, *(options or ("--listen", "127.0.0.1:0"))],
+                                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.address = ("127.0.0.1", int(self.child.stdout.readline().rsplit(":", 1)[1]))
+        with open(f"{folder}/token") as file:
+            self.token = file.read()
+
+
 def raw(server, receive_buffer=None):
     it = socket.socket()
     if receive_buffer:

@@ -152,10 +152,9 @@ typedef struct LogSearcher {
     Search search;
     bool follows; /* for ever, after having given `replay` of the latest */
     int64_t replay;
-    ARRAY(Span) latest; /* newest first, encoded, in the arena */
-    int64_t missed;     /* sequences passed over, not told yet */
+    int64_t first, replayed; /* sequences: where these begin, and the one behind them */
+    int64_t missed;          /* sequences passed over, not told yet */
     bool begun;
-    int64_t after;          /* the sequence that was next when it began */
     struct LogCount *count; /* what it counts, instead of giving entries; see log_count.c */
     Arena arena;
 } LogSearcher;

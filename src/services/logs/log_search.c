@@ -21,9 +21,11 @@ static bool give(void *owner, const RowSource *source, const Row *row, const RtL
     return searcher->reader.messages.len < READER_BATCH;
 }
 
-static bool gather(void *owner, const RowSource *source, const Row *row, const RtLogEntry *entry) {
+/* Where the replay begins, as far back as has been looked. */
+static bool look_back(void *owner, const RowSource *source, const Row *row,
+                      const RtLogEntry *entry) {
     LogSearcher *searcher = owner;
-    schema_encode(&RtLogEntry_type, entry, 0, &searcher->arena, array_push(&searcher->latest));
+    searcher->first = searcher->search.at + 1;
     return true;
 }
 
@@ -49,31 +51,24 @@ static void tell_missed(LogActor *actor, LogSearcher *searcher) {
     searcher->missed = 0;
 }
 
-/* The latest ones were gathered newest first: the reader gets them in their order. */
-static int replay(LogActor *actor, LogSearcher *searcher) {
-    while (searcher->latest.count && searcher->reader.messages.len < READER_BATCH) {
-        Span entry = searcher->latest.items[--searcher->latest.count];
-        pack_text(&searcher->reader.messages, entry);
-    }
-    log_reader_send(actor, &searcher->reader, false, STATUS_OK, NULL);
-    return searcher->latest.count > 0;
-}
-
-/* From the latest entries to those to come. */
+/* The beginning of the latest entries is found: from there to those to come. */
 static void turn_forwards(LogSearcher *searcher) {
-    searcher->search.backwards = false;
-    searcher->search.at = searcher->after;
-    searcher->search.left = INT64_MAX;
-    searcher->search.found = give;
+    Search *search = &searcher->search;
+    search->backwards = search->glance = false;
+    search->at = searcher->first;
+    search->left = INT64_MAX;
+    search->found = give;
     searcher->replay = 0;
 }
 
-/* A follower that lags too much, or for whom entries were dropped, skips them. */
+/* A follower that lags too much, or for whom entries were dropped, skips them. What is replayed may
+ * lie far back. */
 static void catch_up(LogActor *actor, LogSearcher *searcher) {
     Search *search = &searcher->search;
     int64_t next = log_store_next_sequence(actor->store);
     int64_t first = log_store_first_sequence(actor->store);
-    if (next - search->at > READER_BEHIND && next - READER_BEHIND / 2 > first)
+    bool replays = search->at < searcher->replayed;
+    if (!replays && next - search->at > READER_BEHIND && next - READER_BEHIND / 2 > first)
         first = next - READER_BEHIND / 2;
     if (search->at < first && search->at > 0) {
         searcher->missed += first - search->at;
@@ -84,8 +79,6 @@ static void catch_up(LogActor *actor, LogSearcher *searcher) {
 }
 
 static int follow(LogActor *actor, LogSearcher *searcher) {
-    if (searcher->latest.count && !searcher->replay)
-        return replay(actor, searcher);
     if (!searcher->replay)
         catch_up(actor, searcher);
     int r = search_step(&searcher->search, actor->store, READER_SLICE);
@@ -101,16 +94,15 @@ static int follow(LogActor *actor, LogSearcher *searcher) {
 static void begin(LogActor *actor, LogSearcher *searcher) {
     Search *search = &searcher->search;
     searcher->begun = true;
-    searcher->after = log_store_next_sequence(actor->store);
-    if (searcher->follows && search->at == 0)
-        search->at = searcher->after;
-    if (searcher->follows && search->at > searcher->after)
-        search->at = searcher->after;
+    int64_t next = log_store_next_sequence(actor->store);
+    if (searcher->follows && (search->at == 0 || search->at > next))
+        search->at = next;
     if (searcher->replay) {
-        search->backwards = true;
-        search->at = searcher->after - 1;
+        searcher->first = searcher->replayed = next;
+        search->backwards = search->glance = true;
+        search->at = next - 1;
         search->left = searcher->replay;
-        search->found = gather;
+        search->found = look_back;
     }
     if (searcher->count)
         log_count_begin(actor, searcher);
@@ -143,7 +135,6 @@ int log_searcher_step(LogActor *actor, LogReader *reader) {
 static void searcher_free(LogReader *reader) {
     LogSearcher *searcher = searcher_of(reader);
     search_done(&searcher->search);
-    array_done(&searcher->latest);
     log_count_free(searcher->count);
     buf_done(&reader->messages);
     arena_done(&searcher->arena);

@@ -16,31 +16,41 @@ typedef struct Reading {
     Link link;
     CallRef call;
     LogReader *reader;
-    LogReaderReply *held; /* sent, but the caller is slow: no credit for it yet */
+    LogReaderReply *held[READER_CREDIT]; /* sent, but the caller is slow: no credit for them yet */
+    size_t held_count;
 } Reading;
+
+static void reply_free(LogReaderReply *reply) {
+    buf_done(&reply->messages);
+    free(reply);
+}
 
 static void on_reply(LogReader *reader, LogReaderReply *reply) {
     Reading *reading = reader->owner;
-    Call *call = call_find(reading->logs->options.server, reading->call);
+    RpcServer *server = reading->logs->options.server;
+    CallRef ref = reading->call;
+    Call *call = call_find(server, ref);
+    if (!call) { /* it has ended, and waits for its last words to be read */
+        reply_free(reply);
+        return;
+    }
     Unpack in = unpack_begin(buf_span(&reply->messages));
     bool slow = false;
     while (in.at < in.end && !in.failed)
         slow |= call_send_encoded(call, unpack_text(&in)) == -EAGAIN;
-    if (!call_find(reading->logs->options.server, reading->call)) {
-        buf_done(&reply->messages);
-        free(reply);
-        return; /* sending has ended it: `closed` was called, and the reading is gone */
+    if (call_find(server, ref) != call) {
+        reply_free(reply); /* sending has ended it; the reading may be gone */
+        return;
     }
     if (!reply->last) {
         if (slow)
-            reading->held = reply;
+            reading->held[reading->held_count++] = reply;
         else
             logs_reader_credit(reader, reply);
         return;
     }
     Status status = {.code = reply->error, .message = span_of(reply->reason)};
-    buf_done(&reply->messages);
-    free(reply);
+    reply_free(reply);
     call_finish(call, status);
 }
 
@@ -63,11 +73,8 @@ static void start(Logs *logs, Call *call, LogReader *reader) {
 
 void logs_output_writable(Call *call) {
     Reading *reading = call_user(call);
-    if (!reading || !reading->held)
-        return;
-    LogReaderReply *reply = reading->held;
-    reading->held = NULL;
-    logs_reader_credit(reading->reader, reply);
+    while (reading && reading->held_count)
+        logs_reader_credit(reading->reader, reading->held[--reading->held_count]);
 }
 
 void logs_output_closed(Call *call, StatusCode code) {
@@ -75,10 +82,8 @@ void logs_output_closed(Call *call, StatusCode code) {
     if (!reading)
         return;
     call_set_user(call, NULL);
-    if (reading->held) {
-        buf_done(&reading->held->messages);
-        free(reading->held);
-    }
+    while (reading->held_count)
+        reply_free(reading->held[--reading->held_count]);
     logs_reader_leave(reading->reader);
     list_remove(&reading->link);
     free(reading);

@@ -599,6 +599,35 @@ static void on_follow(LogReader *reader, LogReaderReply *reply) {
     *array_push(&follow->replies) = reply;
 }
 
+/* The latest of what is asked for, however far back they lie; then what comes. */
+static void test_replay(void **state) {
+    Bed bed = bed_new(8);
+    write_one(&bed, "rare", RT_LOG_LEVEL_INFO, "first", NULL);
+    write_one(&bed, "rare", RT_LOG_LEVEL_INFO, "second", NULL);
+    write_one(&bed, "rare", RT_LOG_LEVEL_INFO, "third", NULL);
+    for (size_t i = 0; i < READER_BEHIND + 1000; i++) {
+        logs_write(bed.logs, &(RtLogEntry){.service_name = SPAN("flood"), .message = SPAN("y")});
+        if (i % 500 == 499)
+            run_for(&bed, 10 * NANOS_PER_MILLI);
+    }
+    LogSearcher *searcher = log_searcher_new(parse(&bed, SPAN("service:rare")));
+    searcher->follows = true;
+    searcher->replay = 2;
+    Found found = {0};
+    assert_true(logs_reader_start(bed.logs, &searcher->reader, on_found, &found));
+    run_for(&bed, NANOS_PER_SECOND);
+    write_one(&bed, "rare", RT_LOG_LEVEL_INFO, "fourth", NULL);
+    run_for(&bed, NANOS_PER_SECOND);
+    assert_int_equal(found.entries.count, 3);
+    assert_span(found.entries.items[0].message, "second");
+    assert_span(found.entries.items[1].message, "third");
+    assert_span(found.entries.items[2].message, "fourth");
+    logs_reader_leave(&searcher->reader);
+    run_for(&bed, NANOS_PER_MILLI);
+    found_done(&found);
+    bed_done(&bed);
+}
+
 /* One that never reads gets what its credit is for, holds nobody up, and is told later what it has
  * missed. */
 static void test_follower_that_never_reads(void **state) {
@@ -707,6 +736,7 @@ int main(void) {
         cmocka_unit_test(test_bytes_over_lives),
         cmocka_unit_test(test_kills),
         cmocka_unit_test(test_queries_against_model),
+        cmocka_unit_test(test_replay),
         cmocka_unit_test(test_follower_that_never_reads),
         cmocka_unit_test(test_with_a_thread),
     };
