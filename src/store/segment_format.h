@@ -7,10 +7,13 @@
 
 #define SEGMENT_VERSION     1
 #define SEGMENT_HEADER_SIZE 32
-#define SEGMENT_RECORD_SIZE 32          /* before the payload */
-#define SEGMENT_PAYLOAD_MAX (64 * 1024) /* longer appends are several records */
-#define SEGMENT_BLOCK_SIZE  (64 * 1024) /* records begin a new block when theirs is so large */
-#define SEGMENT_BLOCK_MAX   (SEGMENT_BLOCK_SIZE + SEGMENT_RECORD_SIZE + SEGMENT_PAYLOAD_MAX)
+#define SEGMENT_RECORD_SIZE 32 /* before the payload */
+#define SEGMENT_PAYLOAD_MAX (64 * 1024)
+/* Records begin a new block when theirs is so large, and longer appends are several records. A
+ * block is unpacked as a whole: twice as much packs by 5 % better, and is read half as fast by who
+ * looks for a line. */
+#define SEGMENT_BLOCK_SIZE  (32 * 1024)
+#define SEGMENT_BLOCK_MAX   (2 * SEGMENT_PAYLOAD_MAX + SEGMENT_RECORD_SIZE)
 #define SEGMENT_BLOCK_HEAD  16        /* before a packed block */
 #define SEGMENT_TRAILER     16        /* behind the footer */
 #define SEGMENT_BYTES_MAX   (1 << 30) /* of a segment's limit */

@@ -292,7 +292,7 @@ int segment_store_append(SegmentStream *stream, int64_t offset, Span bytes, Nano
         return -ERANGE;
     bytes = span_skip(bytes, (size_t)(stream->end - offset));
     while (bytes.len) {
-        size_t size = bytes.len < SEGMENT_PAYLOAD_MAX ? bytes.len : SEGMENT_PAYLOAD_MAX;
+        size_t size = bytes.len < SEGMENT_BLOCK_SIZE ? bytes.len : SEGMENT_BLOCK_SIZE;
         Record record = {RECORD_BYTES, 0, stream->end, wall, span(bytes.ptr, size)};
         int r = append_record(stream, &record);
         if (r < 0)

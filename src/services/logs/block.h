@@ -8,7 +8,7 @@
 #include "services/logs/words.h"
 
 #define BLOCK_CHUNKS     WORDS_CHUNKS
-#define BLOCK_CHUNK_TEXT (48 * 1024) /* bytes of a chunk; the entry that reaches it is the last */
+#define BLOCK_CHUNK_TEXT (24 * 1024) /* bytes of a chunk; the entry that reaches it is the last */
 #define BLOCK_CHUNK_ROWS 1024
 #define BLOCK_HEAD       16 /* bytes that tell the size of a block */
 #define BLOCK_SIZE_MAX   (64 << 20)
