@@ -723,6 +723,7 @@ def test_run():
         assert (done.out, done.err) == ("web\n", "wrong\n")
         assert p.run("run", "-i", "web", "tr", "a-z", "A-Z", stdin="hello").out == "HELLO"
         assert p.run("run", "web", "--", "echo", "--", "x").out == "-- x\n"
+        assert p.run("run", "web", "echo $MUSTER_SERVICE | tr a-z A-Z").out == "WEB\n"
         assert "no-such-program cannot be started" in p.run("run", "web", "no-such-program", code=3).err
         assert p.run("run", "web", "sh", "-c", "kill -9 $$", code=137)
 

@@ -68,7 +68,8 @@ static void add_note(Buf *note, const RtServiceStatus *service) {
     } else if (service->last_error.len) {
         buf_add(note, service->last_error);
     } else if (service->health == RT_HEALTH_STATE_UNHEALTHY ||
-               service->health == RT_HEALTH_STATE_DEGRADED) {
+               service->health == RT_HEALTH_STATE_DEGRADED ||
+               service->state == RT_SERVICE_STATE_SKIPPED) {
         buf_add(note, service->health_message);
     } else if (!state_is_good((RtServiceState)service->state)) {
         add_exit(note, service);

@@ -10,7 +10,9 @@ static const char HELP[] =
     "Usage: muster run [options] SERVICE COMMAND [ARGUMENT…]\n"
     "\n"
     "Runs a command in the environment and working directory of a service: one that its\n"
-    "configuration names, or any program. It ends when this command is interrupted.\n"
+    "configuration names, or any program. It ends when this command is interrupted. A COMMAND "
+    "with\n"
+    "blanks, pipes and the like, and without arguments, is a line for /bin/sh.\n"
     "\n"
     "  -i, --input            pass standard input on, once it has ended\n" REMOTE_HELP "\n"
     "Exit status: that of the command, 128 + N when signal N ended it; 3 no such service.\n";
@@ -21,6 +23,8 @@ typedef struct Running {
     Remote remote;
     bool input;
     bool ended;
+    Span command;
+    bool named; /* the configuration names it */
     int exit_status;
 } Running;
 
@@ -65,6 +69,26 @@ static int take_option(void *owner, int option, char *value) {
     return 0;
 }
 
+static void on_service(void *owner, const void *message) {
+    Running *running = owner;
+    const RtServiceStatus *service = ((const RtGetServiceResponse *)message)->service;
+    for (size_t i = 0; service && i < service->commands.count; i++)
+        running->named |= span_equal(service->commands.items[i], running->command);
+}
+
+/* Whether the one word that was given is a line for the shell. 0, or an exit code. */
+static int find_line(Running *running, Span service, bool *ret_line) {
+    bool plain = true;
+    for (size_t i = 0; i < running->command.len; i++)
+        plain &= !strchr(" \t\n|&;<>()$`\"'*?", running->command.ptr[i]);
+    int failed =
+        plain ? 0
+              : remote_ask(&running->remote, ORCHESTRATOR_METHOD(GetService),
+                           &(RtGetServiceRequest){.service_name = service}, on_service, running);
+    *ret_line = !plain && !running->named;
+    return failed;
+}
+
 static int run_it(Running *running, char *const *arguments, size_t count) {
     Arena *arena = &running->remote.peer.arena;
     const char *service = arguments[0];
@@ -79,16 +103,27 @@ static int run_it(Running *running, char *const *arguments, size_t count) {
         arguments++;
         count--;
     }
-    Span *rest = arena_alloc(arena, count * sizeof *rest);
+    running->command = span_of(arguments[1]);
+    Span *rest = arena_alloc(arena, (count + 2) * sizeof *rest);
     for (size_t i = 2; i < count; i++)
         rest[i - 2] = span_of(arguments[i]);
     RtRunCommandRequest request = {
         .service_name = span_of(service),
-        .command = span_of(arguments[1]),
+        .command = running->command,
         .input = buf_span(&input),
     };
     request.arguments.items = rest;
     request.arguments.count = (uint32_t)(count - 2);
+    bool line = false;
+    failed = count == 2 ? find_line(running, span_of(service), &line) : 0;
+    if (failed)
+        return failed;
+    if (line) {
+        request.command = SPAN("/bin/sh");
+        rest[0] = SPAN("-c");
+        rest[1] = running->command;
+        request.arguments.count = 2;
+    }
     int result =
         remote_ask(&running->remote, ORCHESTRATOR_METHOD(RunCommand), &request, on_output, running);
     if (!result && !running->ended)

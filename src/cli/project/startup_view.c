@@ -43,7 +43,8 @@ static void add_why(const RtServiceStatus *service, Buf *out) {
         add_names(out, service->waiting_for.items, service->waiting_for.count);
     } else if (service->last_error.len) {
         buf_add(out, service->last_error);
-    } else if ((state == RT_SERVICE_STATE_STARTING || state == RT_SERVICE_STATE_UNHEALTHY) &&
+    } else if ((state == RT_SERVICE_STATE_STARTING || state == RT_SERVICE_STATE_UNHEALTHY ||
+                state == RT_SERVICE_STATE_SKIPPED) &&
                service->health_message.len) {
         buf_add(out, service->health_message);
     }

@@ -260,6 +260,16 @@ static void print_link(const Up *up) {
         waitpid(child, NULL, 0);
 }
 
+/* What Ctrl-C is to do; asked anew when something else was printed meanwhile. */
+static void ask(Up *up) {
+    startup_view_clear(&up->view);
+    up->asking = true;
+    printf("\n%ss%s stop all services   %sd%s detach: they go on   any other key: go on\n",
+           style(up->remote.style, STYLE_BOLD), style(up->remote.style, STYLE_PLAIN),
+           style(up->remote.style, STYLE_BOLD), style(up->remote.style, STYLE_PLAIN));
+    fflush(stdout);
+}
+
 static void on_started(void *owner, const void *message) {
     Up *up = owner;
     const RtStartAllResponse *response = message;
@@ -274,6 +284,8 @@ static void on_started(void *owner, const void *message) {
                             up->remote.quiet || !up->view.live);
     if (!up->failed && !up->remote.quiet && isatty(STDOUT_FILENO))
         print_link(up);
+    if (up->asking)
+        ask(up);
 }
 
 static void on_start_closed(void *owner, Status status) {
@@ -326,15 +338,6 @@ static void open_page(const Up *up) {
     }
     if (child > 0)
         waitpid(child, NULL, 0);
-}
-
-static void ask(Up *up) {
-    startup_view_clear(&up->view);
-    up->asking = true;
-    printf("\n%ss%s stop all services   %sd%s detach: they go on   any other key: go on\n",
-           style(up->remote.style, STYLE_BOLD), style(up->remote.style, STYLE_PLAIN),
-           style(up->remote.style, STYLE_BOLD), style(up->remote.style, STYLE_PLAIN));
-    fflush(stdout);
 }
 
 static void on_key(void *owner, Span keys) {

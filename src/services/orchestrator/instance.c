@@ -297,11 +297,14 @@ static void decide(Instance *instance, bool well) {
     } else {
         BackoffPolicy policy = service_backoff(config);
         instance->again = backoff_failed(&instance->backoff, &policy, up, random, &instance->pause);
+        char often[24] = "once";
+        if (policy.max_retries != 1)
+            snprintf(often, sizeof often, "%u times", policy.max_retries);
         if (!instance->again)
             buf_printf(&instance->error,
-                       instance->backoff.ready ? "; restarted %u times without becoming stable"
-                                               : "; tried %u times",
-                       policy.max_retries);
+                       instance->backoff.ready ? "; restarted %s without becoming stable"
+                                               : "; tried %s",
+                       often);
     }
 }
 
