@@ -123,6 +123,7 @@ struct LogReader {
     Logs *logs;
     void *owner;
     void (*deliver)(LogReader *reader, LogReaderReply *reply);
+    void (*abandon)(void *owner); /* logs_close came before the end; may be NULL */
     bool leaving;
 };
 

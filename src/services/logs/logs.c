@@ -228,12 +228,17 @@ int logs_open(World *world, const LogsOptions *options, Logs **ret_logs, Buf *re
 
 void logs_close(Logs *logs) {
     logs_write_now(logs);
-    LIST_EACH (&logs->readers, link)
-        logs_reader_leave(CONTAINER(link, LogReader, place));
+    LIST_EACH (&logs->readers, link) {
+        LogReader *reader = CONTAINER(link, LogReader, place);
+        if (!reader->leaving && reader->abandon)
+            reader->abandon(reader->owner);
+        logs_reader_leave(reader);
+    }
     logs->closing = true;
     actor_stop(logs->thread);
     log_actor_done(&logs->actor);
     take_replies(logs);
+    logs_ingest_done(logs);
     LIST_EACH (&logs->captures, link) /* those that never reached a ring */
         logs_capture_free(CONTAINER(link, LogCapture, place));
     logs_free(logs);

@@ -10,14 +10,13 @@
 
 typedef struct LogIngest {
     Logs *logs;
-    Link all;  /* in the Logs' list of callers */
-    Link link; /* in the other one while its batch has to wait for others */
-    CallRef call;
+    Link all;   /* in the Logs' list of callers */
+    Link link;  /* in the other one while its batch has to wait for others */
+    Call *call; /* NULL: it is over */
     LogBatch batch;
     bool under_way; /* the batch is with the actor */
     bool ended;     /* the caller has sent its last */
     bool settled;   /* … and all of it is on the disk */
-    bool gone;      /* there is no call any more */
     Task send;      /* at the end of the turn */
     Buf pending;    /* the next batch */
     size_t held;    /* credit of what is in it */
@@ -49,8 +48,7 @@ static void hand_over(LogIngest *ingest) {
 
 /* What was acknowledged survives a kill: first all of it has to be on the disk. */
 static void acknowledge(LogIngest *ingest) {
-    Call *call = call_find(ingest->logs->options.server, ingest->call);
-    if (!call || !ingest->ended || ingest->under_way || ingest->pending.len ||
+    if (!ingest->call || !ingest->ended || ingest->under_way || ingest->pending.len ||
         ingest->logs->closing)
         return;
     if (ingest->accepted && !ingest->settled) {
@@ -64,7 +62,7 @@ static void acknowledge(LogIngest *ingest) {
         .rejected = ingest->rejected,
         .message = span_of(ingest->reason),
     };
-    call_reply(call, &ack);
+    call_reply(ingest->call, &ack);
 }
 
 static void send_batch(LogIngest *ingest) {
@@ -82,16 +80,15 @@ static void send_batch(LogIngest *ingest) {
     ingest->pending = spare;
     logs->ingest_waiting += ingest->batch.entries.len;
     hand_over(ingest);
-    Call *call = call_find(logs->options.server, ingest->call);
     size_t held = ingest->held;
     ingest->held = 0;
-    if (call)
-        call_give_credit(call, held);
+    if (ingest->call)
+        call_give_credit(ingest->call, held);
 }
 
 /* Nothing of it is left to be done, and nobody waits for it. */
 static bool is_over(const LogIngest *ingest) {
-    return ingest->gone && !ingest->under_way && (!ingest->pending.len || ingest->logs->closing);
+    return !ingest->call && !ingest->under_way && (!ingest->pending.len || ingest->logs->closing);
 }
 
 void logs_ingest_go_on(Logs *logs) {
@@ -140,11 +137,16 @@ static void identify(LogIngest *ingest, Call *call) {
 }
 
 void logs_ingest_opened(Call *call) {
+    Logs *logs = call_service(call);
+    if (logs->ended) {
+        call_fail(call, STATUS_UNAVAILABLE, LOGS_STOPPING);
+        return;
+    }
     LogIngest *ingest = xcalloc(1, sizeof *ingest);
-    ingest->logs = call_service(call);
+    ingest->logs = logs;
     list_init(&ingest->link);
-    list_push_back(&ingest->logs->callers, &ingest->all);
-    ingest->call = call_ref(call);
+    list_push_back(&logs->callers, &ingest->all);
+    ingest->call = call;
     ingest->send.run = on_send;
     identify(ingest, call);
     call_set_user(call, ingest);
@@ -167,15 +169,32 @@ void logs_ingest_half_closed(Call *call) {
 }
 
 /* What was received before counts, whatever has become of the call. */
-void logs_ingest_closed(Call *call, StatusCode code) {
-    LogIngest *ingest = call_user(call);
-    ingest->gone = true;
+static void leave(LogIngest *ingest) {
+    call_set_user(ingest->call, NULL);
+    ingest->call = NULL;
     send_batch(ingest);
     if (is_over(ingest))
         ingest_free(ingest);
 }
 
-void logs_ingest_end(Logs *logs, void (*end_call)(Logs *logs, CallRef call)) {
+void logs_ingest_closed(Call *call, StatusCode code) {
+    LogIngest *ingest = call_user(call);
+    if (ingest)
+        leave(ingest);
+}
+
+void logs_ingest_end(Logs *logs) {
+    LIST_EACH (&logs->callers, link) {
+        LogIngest *ingest = CONTAINER(link, LogIngest, all);
+        Call *call = ingest->call;
+        if (!call)
+            continue;
+        leave(ingest);
+        call_fail(call, STATUS_UNAVAILABLE, LOGS_STOPPING);
+    }
+}
+
+void logs_ingest_done(Logs *logs) {
     LIST_EACH (&logs->callers, link)
-        end_call(logs, CONTAINER(link, LogIngest, all)->call);
+        ingest_free(CONTAINER(link, LogIngest, all));
 }

@@ -7,6 +7,7 @@
 #define INGEST_WAITING_MAX (16 * 1024 * 1024) /* bytes with the actor; beyond, callers wait */
 #define INGEST_BATCH       (128 * 1024)
 #define READERS_MAX        1024 /* queries and subscriptions at a time */
+#define LOGS_STOPPING      "the runtime stops: call again when it is back"
 
 struct Logs {
     World *world;
@@ -16,7 +17,8 @@ struct Logs {
     Actor *thread;
     Mailbox replies;
     Bell *bell;
-    Task turn; /* stepped: lets the actor work; else: takes replies */
+    Task turn;  /* stepped: lets the actor work; else: takes replies */
+    bool ended; /* no calls are taken any more */
     bool closing;
     bool broken;
     RpcService service;
@@ -65,7 +67,10 @@ void logs_write_now(Logs *logs);
 
 void logs_capture_free(LogCapture *capture);
 
-void logs_ingest_end(Logs *logs, void (*end_call)(Logs *logs, CallRef call));
+/* Ends the calls; what they have sent is still taken over. */
+void logs_ingest_end(Logs *logs);
+/* Forgets what is left of them, after the actor's last reply. */
+void logs_ingest_done(Logs *logs);
 
 /* ---- logs_rpc.c ---- */
 

@@ -200,6 +200,13 @@ static bool on_tail_entry(void *owner, const RtLogEntry *entry) {
     return true;
 }
 
+static void tail_free(void *owner) {
+    Tail *tail = owner;
+    array_done(&tail->entries);
+    arena_done(&tail->arena);
+    free(tail);
+}
+
 static void tail_finish(Tail *tail) {
     for (size_t i = 0, n = tail->entries.count; i < n / 2; i++) {
         RtLogEntry swap = tail->entries.items[i];
@@ -207,9 +214,7 @@ static void tail_finish(Tail *tail) {
         tail->entries.items[n - 1 - i] = swap;
     }
     tail->done(tail->owner, tail->entries.items, tail->entries.count);
-    array_done(&tail->entries);
-    arena_done(&tail->arena);
-    free(tail);
+    tail_free(tail);
 }
 
 static void on_tail(LogReader *reader, LogReaderReply *reply) {
@@ -236,6 +241,7 @@ void logs_tail(Logs *logs, Span instance, uint32_t count, LogTailDone *done, voi
     Tail *tail = xcalloc(1, sizeof *tail);
     tail->done = done;
     tail->owner = owner;
+    searcher->reader.abandon = tail_free;
     if (!logs_reader_start(logs, &searcher->reader, on_tail, tail))
         tail_finish(tail);
 }

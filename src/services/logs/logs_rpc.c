@@ -10,11 +10,10 @@
 #define BUCKETS_MAX   1000
 #define VALUES_MAX    100
 
-/* A call and its reader. It lives as long as the call. */
+/* A call and its reader. It lives as long as the call, or until the runtime stops. */
 typedef struct Reading {
-    Logs *logs;
     Link link;
-    CallRef call;
+    Call *call;
     LogReader *reader;
     LogReaderReply *held[READER_CREDIT]; /* sent, but the caller is slow: no credit for them yet */
     size_t held_count;
@@ -27,19 +26,13 @@ static void reply_free(LogReaderReply *reply) {
 
 static void on_reply(LogReader *reader, LogReaderReply *reply) {
     Reading *reading = reader->owner;
-    RpcServer *server = reading->logs->options.server;
-    CallRef ref = reading->call;
-    Call *call = call_find(server, ref);
-    if (!call) { /* it has ended, and waits for its last words to be read */
-        reply_free(reply);
-        return;
-    }
+    Call *call = reading->call;
     Unpack in = unpack_begin(buf_span(&reply->messages));
     bool slow = false;
-    while (in.at < in.end && !in.failed)
+    while (in.at < in.end && !in.failed && !reader->leaving)
         slow |= call_send_encoded(call, unpack_text(&in)) == -EAGAIN;
-    if (call_find(server, ref) != call) {
-        reply_free(reply); /* sending has ended it; the reading may be gone */
+    if (reader->leaving) { /* sending has ended the call: the reading is gone */
+        reply_free(reply);
         return;
     }
     if (!reply->last) {
@@ -55,9 +48,13 @@ static void on_reply(LogReader *reader, LogReaderReply *reply) {
 }
 
 static void start(Logs *logs, Call *call, LogReader *reader) {
+    if (logs->ended) {
+        reader->free(reader);
+        call_fail(call, STATUS_UNAVAILABLE, LOGS_STOPPING);
+        return;
+    }
     Reading *reading = xcalloc(1, sizeof *reading);
-    reading->logs = logs;
-    reading->call = call_ref(call);
+    reading->call = call;
     if (!logs_reader_start(logs, reader, on_reply, reading)) {
         free(reading);
         call_fail(call, STATUS_RESOURCE_EXHAUSTED,
@@ -77,11 +74,8 @@ void logs_output_writable(Call *call) {
         logs_reader_credit(reading->reader, reading->held[--reading->held_count]);
 }
 
-void logs_output_closed(Call *call, StatusCode code) {
-    Reading *reading = call_user(call);
-    if (!reading)
-        return;
-    call_set_user(call, NULL);
+static void leave(Reading *reading) {
+    call_set_user(reading->call, NULL);
     while (reading->held_count)
         reply_free(reading->held[--reading->held_count]);
     logs_reader_leave(reading->reader);
@@ -89,16 +83,23 @@ void logs_output_closed(Call *call, StatusCode code) {
     free(reading);
 }
 
-static void end_call(Logs *logs, CallRef ref) {
-    Call *call = call_find(logs->options.server, ref);
-    if (call)
-        call_fail(call, STATUS_UNAVAILABLE, "the runtime stops: call again when it is back");
+void logs_output_closed(Call *call, StatusCode code) {
+    Reading *reading = call_user(call);
+    if (reading)
+        leave(reading);
 }
 
+/* Calls close when their callers have taken what they are sent, which may be after logs_close: none
+ * of them knows us any more then. */
 void logs_end_calls(Logs *logs) {
-    LIST_EACH (&logs->readings, link)
-        end_call(logs, CONTAINER(link, Reading, link)->call);
-    logs_ingest_end(logs, end_call);
+    logs->ended = true;
+    LIST_EACH (&logs->readings, link) {
+        Reading *reading = CONTAINER(link, Reading, link);
+        Call *call = reading->call;
+        leave(reading);
+        call_fail(call, STATUS_UNAVAILABLE, LOGS_STOPPING);
+    }
+    logs_ingest_end(logs);
 }
 
 void logs_output_serve(Logs *logs, Call *call, const RtAttachOutputRequest *request) {

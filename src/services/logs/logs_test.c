@@ -727,6 +727,54 @@ static void test_with_a_thread(void **state) {
     assert_int_equal(system(command), 0);
 }
 
+static void on_kept(LogReader *reader, LogReaderReply *reply) {
+    LogReaderReply **kept = reader->owner;
+    *kept = reply;
+    world_stop(reader->logs->world);
+}
+
+static void on_no_tail(void *owner, const RtLogEntry *entries, size_t count) {
+    fail_msg("told after the end");
+}
+
+/* The end comes while replies are on their way: to a query, to one who has not given credit, and
+ * to one who asked for the last lines. Nothing of it is told any more, nor is it left. */
+static void test_end_with_queries_under_way(void **state) {
+    char folder[] = "/tmp/muster-logs-XXXXXX", command[64];
+    assert_non_null(mkdtemp(folder));
+    World *world = world_new();
+    Logs *logs;
+    Buf report = {0};
+    LogsOptions options = {.folder = folder};
+    assert_int_equal(logs_open(world, &options, &logs, &report), 0);
+    for (size_t i = 0; i < 20000; i++)
+        logs_write(logs, &(RtLogEntry){.service_name = SPAN("calc"),
+                                       .instance = SPAN("calc-1"),
+                                       .message = SPAN("hello, everybody")});
+    logs_write_now(logs);
+    LogReaderReply *kept[8] = {NULL};
+    for (size_t i = 0; i < 8; i++) {
+        Filter *filter;
+        FilterError error;
+        assert_int_equal(filter_parse(SPAN("hello"), 0, &filter, &error), 0);
+        assert_true(logs_reader_start(logs, &log_searcher_new(filter)->reader, on_kept, &kept[i]));
+        logs_tail(logs, SPAN("calc-1"), 10, on_no_tail, NULL);
+        if (i == 0)
+            world_run(world);
+    }
+    assert_non_null(kept[0]);
+    logs_close(logs);
+    for (size_t i = 0; i < 8; i++) {
+        if (kept[i])
+            buf_done(&kept[i]->messages);
+        free(kept[i]);
+    }
+    world_free(world);
+    buf_done(&report);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_write_and_query),
@@ -739,6 +787,7 @@ int main(void) {
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_follower_that_never_reads),
         cmocka_unit_test(test_with_a_thread),
+        cmocka_unit_test(test_end_with_queries_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
