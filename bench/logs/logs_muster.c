@@ -221,7 +221,7 @@ int main(int argc, char **argv) {
     snprintf(bench.folder, sizeof bench.folder, "%s/segments", folder);
     RpcServerOptions server = {0};
     bench.server = rpc_server_new(bench.world, &server);
-    LogsOptions options = {.server = bench.server, .folder = folder};
+    LogsOptions options = {.folder = folder};
     Buf why = {0};
     if (logs_open(bench.world, &options, &bench.logs, &why) < 0)
         return 1;

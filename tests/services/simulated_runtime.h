@@ -40,8 +40,7 @@ static inline World *runtime_world(const SimulatedRuntime *runtime) {
 
 static int runtime_load_logs(Context *context, Buf *reason) {
     SimulatedRuntime *runtime = context_get(context, "simulated runtime");
-    LogsOptions options = {.server = runtime->infrastructure.server,
-                           .files = simulated_disk_files(runtime->disk),
+    LogsOptions options = {.files = simulated_disk_files(runtime->disk),
                            .folder = runtime->infrastructure.data_folder,
                            .stepped = true};
     Logs *logs;

@@ -17,7 +17,6 @@
 typedef struct Logs Logs;
 
 typedef struct LogsOptions {
-    RpcServer *server;   /* whose calls logs_rpc and logs_output_serve get; NULL: none */
     Files *files;        /* NULL: the machine's */
     const char *folder;  /* ".muster": it exists */
     uint64_t disk_bytes; /* the oldest go beyond it; 0 = 1 GiB */

@@ -42,7 +42,6 @@ static int load(Context *context, Buf *reason) {
     const Infrastructure *infrastructure = infrastructure_of(context);
     const Config *config = infrastructure->config;
     LogsOptions options = {
-        .server = infrastructure->server,
         .folder = infrastructure->data_folder,
         .disk_bytes = config ? (uint64_t)config->log_store.disk_size : 0,
         .age = config ? config->log_store.age : 0,

@@ -682,6 +682,72 @@ static void test_follower_that_never_reads(void **state) {
     bed_done(&bed);
 }
 
+/* ---- callers that are slow ---- */
+
+#define SLOW_ADDRESS "10.0.0.1:80"
+#define SLOW_ENTRIES 2000
+
+typedef struct Caller {
+    Stream *stream;
+    size_t got;
+    bool closed;
+} Caller;
+
+static void on_caller_read(void *owner, Span bytes) {
+    ((Caller *)owner)->got += bytes.len;
+}
+
+static void on_caller_closed(void *owner, int error) {
+    ((Caller *)owner)->closed = true;
+}
+
+/* Asks for all entries, and does not read what comes. */
+static void ask_for_all(World *world, Caller *caller) {
+    static const StreamHandler HANDLER = {.read = on_caller_read, .closed = on_caller_closed};
+    static const char REQUEST[] =
+        "POST /runtime.v1.LoggerService/QueryLogs HTTP/1.1\r\nhost: localhost\r\n"
+        "content-type: application/connect+json\r\n"
+        "content-length: 17\r\n\r\n\0\0\0\0\014{\"limit\":-1}";
+    Address address;
+    assert_true(address_parse(SPAN(SLOW_ADDRESS), &address));
+    assert_int_equal(stream_connect(world, &address, &HANDLER, caller, &caller->stream), 0);
+    stream_write(caller->stream, span(REQUEST, sizeof REQUEST - 1));
+}
+
+/* Who reads late gets everything; who never does holds nobody up, not even the end. */
+static void test_slow_callers(void **state) {
+    Bed bed = bed_new(8);
+    RpcServerOptions options = {.http = HTTP_LIMITS};
+    RpcServer *server = rpc_server_new(bed.world, &options);
+    World *world = simulation_world(bed.simulation);
+    Address address, bound;
+    Caller late = {0}, never = {0};
+    char reason[100], text[2000];
+    assert_int_equal(rpc_server_add(server, logs_rpc(bed.logs), reason, sizeof reason), 0);
+    assert_true(address_parse(SPAN(SLOW_ADDRESS), &address));
+    assert_int_equal(http_server_listen(rpc_server_http(server), &address, NULL, &bound), 0);
+    Span message = span(memset(text, 'x', sizeof text), sizeof text);
+    for (size_t i = 0; i < SLOW_ENTRIES; i++) {
+        logs_write(bed.logs, &(RtLogEntry){.service_name = SPAN("calc"), .message = message});
+        run_for(&bed, NANOS_PER_MILLI);
+    }
+    ask_for_all(world, &late);
+    ask_for_all(world, &never);
+    run_for(&bed, NANOS_PER_SECOND);
+    assert_int_equal(late.got, 0);
+    stream_read_start(late.stream);
+    run_for(&bed, 10 * NANOS_PER_SECOND);
+    assert_true(late.got > SLOW_ENTRIES * sizeof text);
+    logs_end_calls(bed.logs);
+    run_for(&bed, NANOS_PER_MILLI);
+    logs_close(bed.logs);
+    bed.logs = NULL;
+    rpc_server_free(server);
+    world_free(world);
+    assert_true(late.closed && never.closed);
+    bed_done(&bed);
+}
+
 /* ---- with its thread, on the machine's disk ---- */
 
 static void on_real(LogReader *reader, LogReaderReply *reply) {
@@ -786,6 +852,7 @@ int main(void) {
         cmocka_unit_test(test_queries_against_model),
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_follower_that_never_reads),
+        cmocka_unit_test(test_slow_callers),
         cmocka_unit_test(test_with_a_thread),
         cmocka_unit_test(test_end_with_queries_under_way),
     };
