@@ -220,6 +220,33 @@ try {
     await page.getByRole('button', { name: /Sprache/ }).click()
   })
 
+  await test('many visible tabs are all live, and calls find a connection', async () => {
+    const tabs = []
+    for (let n = 0; n < 4; n++) tabs.push(await context.newPage())
+    await Promise.all(tabs.map((tab) => tab.goto(`${base}/topology?node=${CLIENT}`)))
+    for (const tab of tabs) {
+      await tab.locator(`.react-flow [data-service="${SERVER}"]`).waitFor()
+      const panel = tab.getByRole('complementary', { name: `Service ${CLIENT}` })
+      await panel.getByText('Result').first().waitFor() // its logs come by a call
+      await until('live', async () =>
+        (await tab.getByRole('status').first().textContent()).includes('Live'),
+      )
+    }
+    const before = (await project.services())[SERVER].instances.find((each) => each.pid > 0).pid
+    const red = tabs.map((tab) =>
+      tab
+        .locator(`.react-flow [data-service="${SERVER}"]:not([data-health="healthy"])`)
+        .waitFor({ state: 'attached' }),
+    )
+    process.kill(before, 'SIGSTOP') // a check that fails lasts longer than an end
+    await Promise.all(red)
+    process.kill(before, 'SIGCONT')
+    await Promise.all(tabs.map((tab) => tab.close()))
+    await until('the server well again', async () =>
+      ['SERVICE_STATE_HEALTHY'].includes((await project.services())[SERVER].state),
+    )
+  })
+
   await test('the palette finds and leads', async () => {
     await page.keyboard.press('Control+k')
     await page.getByRole('dialog').getByRole('combobox').waitFor()

@@ -1,16 +1,20 @@
 /**
- * A stream that is kept open: it reconnects with growing pauses and resumes where it stopped.
- *
- * A browser has six HTTP/1.1 connections to an origin, for all tabs together, and each stream
- * holds one. So a page keeps few of them, and lets go of them while nobody looks at it.
+ * A stream that is kept open: it reconnects with growing pauses and resumes where it stopped. It is
+ * let go of while nobody looks at the page, and where other tabs hold too many: see slots.ts.
  */
 import { Code, ConnectError } from '@connectrpc/connect'
+import { type Slot, takeSlot } from '@/api/slots'
 import { reportLink } from '@/data/link'
 
 const FIRST_PAUSE = 250
 const LONGEST_PAUSE = 5000
 /** A hidden page keeps its streams for so long, since tabs are often left for a moment only. */
 const HIDDEN_GRACE = 20_000
+/** A turn is over when nothing has come for so long; at the latest after the second of these. */
+const TURN_QUIET = 400
+const TURN_LIMIT = 4000
+/** From one's turn until one queues again. */
+const TURN_REST = 600
 
 export interface Watch<Message> {
   /** Opens the stream; it resumes by itself from what `take` has remembered. */
@@ -41,10 +45,14 @@ async function run<Message>(what: Watch<Message>, stopped: AbortSignal): Promise
   let pause = FIRST_PAUSE
   while (!stopped.aborted) {
     await visible(stopped)
-    const round = roundSignal(stopped)
+    const slot = await takeSlot(stopped)
+    if (stopped.aborted) return slot.release()
+    const round = beginRound(stopped, slot)
+    let broken = slot.lasting
     try {
       for await (const message of what.open(round.signal)) {
         if (stopped.aborted) return
+        round.heard()
         pause = FIRST_PAUSE
         reportLink(true)
         what.take(message)
@@ -58,35 +66,60 @@ async function run<Message>(what: Watch<Message>, stopped: AbortSignal): Promise
         what.refused?.(error)
         return
       }
-      if (!round.signal.aborted) reportLink(false)
+      if (!round.signal.aborted) {
+        reportLink(false)
+        broken = true
+      }
     } finally {
       round.done()
     }
     if (stopped.aborted || document.hidden) continue
+    if (!broken) {
+      await sleep(TURN_REST, stopped)
+      continue
+    }
     await sleep(pause * (0.75 + Math.random() / 2), stopped)
     pause = Math.min(pause * 2, LONGEST_PAUSE)
   }
 }
 
-/** Aborted when watching stops, or when the page has been hidden for a while. */
-function roundSignal(stopped: AbortSignal): { signal: AbortSignal; done: () => void } {
+interface Round {
+  signal: AbortSignal
+  /** Something has come. */
+  heard(): void
+  done(): void
+}
+
+/** Over when watching stops, when the page has been hidden for a while, or when a turn is. */
+function beginRound(stopped: AbortSignal, slot: Slot): Round {
   const round = new AbortController()
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let hidden: ReturnType<typeof setTimeout> | undefined
+  let quiet: ReturnType<typeof setTimeout> | undefined
   const stop = () => round.abort()
   const look = () => {
-    clearTimeout(timer)
-    if (document.hidden) timer = setTimeout(stop, HIDDEN_GRACE)
+    clearTimeout(hidden)
+    if (document.hidden) hidden = setTimeout(stop, HIDDEN_GRACE)
   }
+  const heard = () => {
+    clearTimeout(quiet)
+    if (!slot.lasting) quiet = setTimeout(stop, TURN_QUIET)
+  }
+  const limit = slot.lasting ? undefined : setTimeout(stop, TURN_LIMIT)
   stopped.addEventListener('abort', stop)
   document.addEventListener('visibilitychange', look)
   look()
+  heard()
   return {
     signal: round.signal,
+    heard,
     done: () => {
-      clearTimeout(timer)
+      clearTimeout(hidden)
+      clearTimeout(quiet)
+      clearTimeout(limit)
       stopped.removeEventListener('abort', stop)
       document.removeEventListener('visibilitychange', look)
       round.abort()
+      slot.release()
     },
   }
 }
