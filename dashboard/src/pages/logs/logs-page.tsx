@@ -264,6 +264,11 @@ function Rows({ entries, wrap, follow, pause, older, picked, pick, showRequest }
               <span className={cx('w-10 shrink-0', LEVEL_TONE[entry.level])}>
                 {LEVEL_NAME[entry.level]}
               </span>
+              {entry.correlationId && !showRequest && (
+                <span className="hidden max-w-40 shrink-0 truncate text-faint md:inline">
+                  {entry.correlationId}
+                </span>
+              )}
               <span className={cx('min-w-0', entry.level >= 4 && 'text-unhealthy-text')}>
                 {wrap ? entry.message : firstLine(entry.message)}
               </span>

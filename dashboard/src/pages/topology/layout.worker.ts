@@ -28,13 +28,15 @@ const ASIDE_GAP = 70
 /** Nodes abreast in a tall graph, and the space between its rows. */
 const ABREAST = 3
 const TALL_GAP = 58
+/** Between the layers of a wide graph: crossing edges' labels find room beside each other. */
+const LAYER_ROOM = 176
 
 function arrange(job: LayoutJob): Record<string, Point> {
   const graph = new dagre.graphlib.Graph({ compound: true })
   graph.setGraph({
     rankdir: job.tall ? 'TB' : 'LR',
     nodesep: 32,
-    ranksep: job.tall ? TALL_GAP : 128,
+    ranksep: job.tall ? TALL_GAP : LAYER_ROOM,
     ranker: job.nodes.length > EXACT_NODES ? 'longest-path' : 'network-simplex',
   })
   graph.setDefaultEdgeLabel(() => ({}))
