@@ -185,7 +185,7 @@ function Row({
       </td>
       <td className="max-w-40 truncate text-xs text-muted">{service.ports.join(', ') || '–'}</td>
       <td className="text-right">
-        <span className="inline-flex items-center gap-2">
+        <span className="inline-flex items-center align-middle gap-2">
           {runs && usage && (
             <SparkLine
               width={48}
