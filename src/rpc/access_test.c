@@ -1,8 +1,10 @@
 #include "rpc/access.h"
 
+#include <openssl/hmac.h>
 #include <unistd.h>
 
 #include "base/test.h"
+#include "base/text.h"
 #include "net/http_internal.h"
 #include "os/simulation.h"
 #include "rpc/internal.h"
@@ -25,6 +27,18 @@ static void test_token_says_its_scope(void **state) {
         assert_int_equal(scope, SCOPES[i]);
         assert_false(token_check(&OTHER, span(text, len), &scope, &limits));
     }
+}
+
+static void test_the_last_part_is_an_hmac(void **state) {
+    char text[TOKEN_MAX], mac[TOKEN_MAX];
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned size;
+    size_t len = token_make(&POLICY, SCHEMA_SCOPE_READ, SPAN("instance-1"), text), dot = len;
+    while (text[--dot] != '.')
+        continue;
+    HMAC(EVP_sha256(), POLICY.key, sizeof POLICY.key, (const uint8_t *)text, dot, digest, &size);
+    size_t mac_len = base64_encode(mac, span(digest, size), true, false);
+    assert_true(span_equal(span(text + dot + 1, len - dot - 1), span(mac, mac_len)));
 }
 
 static void test_subjects(void **state) {
@@ -245,6 +259,7 @@ static void test_standard_services(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_token_says_its_scope),
+        cmocka_unit_test(test_the_last_part_is_an_hmac),
         cmocka_unit_test(test_subjects),
         cmocka_unit_test(test_forgeries),
         cmocka_unit_test(test_without_token),
