@@ -1,6 +1,7 @@
 #include "runtime/runtime.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -25,6 +26,8 @@
 #define DRAIN_GRACE (10 * NANOS_PER_SECOND)
 #define CONTEXT_KEY "runtime"
 
+#define SETTLED_AFTER NANOS_PER_SECOND
+
 typedef struct Waiter {
     void (*stopped)(void *owner);
     void *owner;
@@ -43,6 +46,7 @@ struct Runtime {
     Buf address;     /* the first of them, as a C string */
     Nanos started_at;
     bool ready; /* everything has started */
+    Timer settled;
     bool stopping, services_stopped;
     ARRAY(Waiter) waiters;
     int error; /* why it ends … */
@@ -318,6 +322,13 @@ static int leave_traces(Runtime *runtime) {
     return error;
 }
 
+/* Reading the configuration and starting took memory that is not needed again: the system gets it
+ * back. */
+static void on_settled(Timer *timer) {
+    (void)timer;
+    malloc_trim(0);
+}
+
 static void on_started(void *owner, int error, Span reason) {
     Runtime *runtime = owner;
     if (error == -ECANCELED) /* by a signal, which goes on from here */
@@ -332,6 +343,9 @@ static void on_started(void *owner, int error, Span reason) {
         return;
     }
     runtime->ready = true;
+    World *world = runtime->infrastructure.world;
+    runtime->settled.fire = on_settled;
+    wheel_arm(world_wheel(world), &runtime->settled, world_now(world) + SETTLED_AFTER);
     http_server_hold(rpc_server_http(runtime->infrastructure.server), false);
     keeper_client_ready(runtime->infrastructure.processes);
     runtime->options->ready(runtime->options->owner, buf_span(&runtime->urls));
@@ -361,6 +375,7 @@ static void serve(Runtime *runtime) {
     world_on_signal(world, SIGHUP, on_reload_signal, runtime);
     boot_start(runtime->boot, on_started, runtime);
     world_run(world);
+    wheel_cancel(world_wheel(world), &runtime->settled);
     data_remove(runtime->infrastructure.data_folder, DATA_ADDRESS);
 }
 
