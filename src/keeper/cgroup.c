@@ -125,7 +125,7 @@ static bool set_limits(const char *folder, const WireStart *start) {
 bool cgroup_make(Process *process, const WireStart *start) {
     char path[PATH_MAX];
     bool none = !start->memory_bytes && !start->cpu_millis && !start->processes;
-    if (!process->keeper->cgroups)
+    if (!process->keeper->cgroups || (start->brief && none))
         return none;
     snprintf(path, sizeof path, "%s/%s", process->keeper->cgroups, process->id);
     if (mkdir(path, 0755) != 0 && errno != EEXIST)

@@ -300,6 +300,7 @@ static void add_spec(Buf *out, const ProcessSpec *spec) {
     wire_add_number(out, spec->fd_count);
     for (size_t i = 0; i < spec->fd_count; i++)
         wire_add_number(out, (uint64_t)spec->fds[i].target);
+    wire_add_number(out, spec->brief);
     wire_end(out, frame);
 }
 
@@ -527,6 +528,8 @@ static int keeper_output(ProcessHost *host, Span id, ProcessStream stream, RingR
     char path[PATH_MAX];
     if (!known || !known->info.streams[stream])
         return -ENOENT;
+    if (known->holds[WIRE_HOLD_RING + stream] >= 0)
+        return ring_reader_new(known->holds[WIRE_HOLD_RING + stream], client->room, ret);
     snprintf(path, sizeof path, "%s/rings/%.*s.%s", client->folder, SPAN_ARGS(id), names[stream]);
     return ring_reader_open(path, client->room, ret);
 }

@@ -33,6 +33,7 @@ typedef struct Output {
     ProcessStream stream;
     Watch watch;
     RingWriter ring; /* `header` is NULL where there is no such stream */
+    int memory;      /* where the ring lies, if it has no file; -1 */
     uint64_t pipe;   /* inode of the pipe: how a new keeper finds it again; 0: a terminal */
     Link waiting;    /* in the keeper's list of those that have no room … */
     Nanos until;     /* … for so long (monotonic) */

@@ -258,6 +258,25 @@ static void test_exits(void **state) {
     assert_non_null(process_find(kit->host, SPAN("b")));
 }
 
+/* Its output is there as any, without a file; a keeper that is killed takes it along. */
+static void test_brief(void **state) {
+    Kit *kit = *state;
+    char path[96];
+    ProcessSpec brief = {.brief = true, .ring_size = RING_MIN};
+    assert_false(kit_run(kit, brief, "b", "exit 3")->cgroup);
+    assert_int_equal(kit_await_exit(kit, "b")->exit.code, 3);
+    assert_output(kit, "b", PROCESS_STDOUT, "bye\n");
+    assert_output(kit, "b", PROCESS_STDERR, "error\n");
+    snprintf(path, sizeof path, "%s/rings/b.out", kit->folder);
+    assert_int_equal(access(path, F_OK), -1);
+    kit_release(kit, "b");
+    kit_run(kit, brief, "p", "patient");
+    kit_replace_keeper(kit);
+    assert_int_equal(kit_signal(kit, "p", SIGKILL, PROCESS_TREE), 1);
+    kit_await_exit(kit, "p");
+    kit_release(kit, "p");
+}
+
 static void test_is_clean(void **state) {
     Kit *kit = *state;
     kit_run(kit, (ProcessSpec){.cwd = SPAN("/usr")}, "a", "inspected");
@@ -803,7 +822,8 @@ static void test_leaks_nothing(void **state) {
     pid_t keeper = 0;
     uint32_t before = 0;
     for (int i = 0; i < 20; i++) {
-        ProcessSpec spec = {.input = i % 2, .notify = i % 3, .terminal = i % 5 == 0};
+        ProcessSpec spec = {
+            .input = i % 2, .notify = i % 3, .terminal = i % 5 == 0, .brief = i % 7 == 0};
         char id[20];
         snprintf(id, sizeof id, "a-%d", i);
         kit_run(kit, spec, id, "exit 0");
@@ -840,6 +860,7 @@ int main(int argc, char **argv) {
             return ROLES[i].be(argv + 2);
     const struct CMUnitTest tests[] = {
         KIT_TEST(test_exits),
+        KIT_TEST(test_brief),
         KIT_TEST(test_is_clean),
         KIT_TEST(test_inherits),
         KIT_TEST(test_fails),

@@ -42,6 +42,8 @@ void output_done(Output *output) {
     watch_close(keeper_of(output), &output->watch);
     list_remove(&output->waiting);
     ring_unmap(&output->ring);
+    if (output->memory >= 0)
+        close(output->memory);
 }
 
 /* Waits for the reader, with patience or, when that has ended, until the next time to drop. */

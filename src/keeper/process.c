@@ -64,7 +64,8 @@ Process *process_new(Keeper *keeper, const char *id, Span label) {
     process->exit.status = -1;
     for (int i = 0; i < PROCESS_STREAMS; i++) {
         Output *output = &process->outputs[i];
-        *output = (Output){.process = process, .stream = (ProcessStream)i, .watch.fd = -1};
+        *output =
+            (Output){.process = process, .stream = (ProcessStream)i, .watch.fd = -1, .memory = -1};
         list_init(&output->waiting);
     }
     list_push_back(&keeper->processes, &process->link);
@@ -152,17 +153,22 @@ static int open_streams(Process *process, const WireStart *start, Ends *ends) {
     return error;
 }
 
+static int open_ring(Output *output, bool brief, size_t size) {
+    char name[RING_NAME_MAX];
+    int folder = output->process->keeper->rings;
+    if (brief)
+        return ring_create_anonymous(size, &output->ring, &output->memory);
+    ring_name(output->process, output->stream, name, sizeof name);
+    unlinkat(folder, name, 0); /* of nobody who is known */
+    return ring_create(folder, name, size, &output->ring);
+}
+
 static int open_rings(Process *process, const WireStart *start) {
     int error = 0;
     size_t size = start->ring_size ? start->ring_size : RING_DEFAULT;
-    for (int i = 0; i < PROCESS_STREAMS && !error; i++) {
-        char name[RING_NAME_MAX];
-        if (!start->terminal == (i == PROCESS_TERMINAL))
-            continue;
-        ring_name(process, (ProcessStream)i, name, sizeof name);
-        unlinkat(process->keeper->rings, name, 0); /* of nobody who is known */
-        error = ring_create(process->keeper->rings, name, size, &process->outputs[i].ring);
-    }
+    for (int i = 0; i < PROCESS_STREAMS && !error; i++)
+        if (!start->terminal != (i == PROCESS_TERMINAL))
+            error = open_ring(&process->outputs[i], start->brief, size);
     return error;
 }
 
@@ -328,7 +334,7 @@ void process_drop(Process *process) {
 void process_forget(Process *process) {
     char name[RING_NAME_MAX];
     for (int i = 0; i < PROCESS_STREAMS; i++) {
-        if (!process->outputs[i].ring.header)
+        if (!process->outputs[i].ring.header || process->outputs[i].memory >= 0)
             continue;
         ring_name(process, (ProcessStream)i, name, sizeof name);
         unlinkat(process->keeper->rings, name, 0);
@@ -494,6 +500,7 @@ unsigned process_describe(const Process *process, WireProcess *ret_wire, int fds
     all[WIRE_HOLD_PIDFD] = process->pidfd.fd;
     for (int i = 0; i < PROCESS_STREAMS; i++) {
         all[WIRE_HOLD_STREAM + i] = process->outputs[i].watch.fd;
+        all[WIRE_HOLD_RING + i] = process->outputs[i].memory;
         if (process->outputs[i].ring.header)
             ret_wire->streams |= 1u << i;
     }

@@ -237,4 +237,6 @@ void wire_read_start(WireReader *reader, WireStart *ret_start) {
     ret_start->fd_count = count_of(reader, WIRE_START_FDS);
     for (size_t i = 0; i < ret_start->fd_count; i++)
         ret_start->targets[i] = wire_number(reader);
+    ret_start->brief =
+        reader->rest.len ? wire_number(reader) : 0; /* older runtimes do not say it */
 }

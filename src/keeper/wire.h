@@ -92,7 +92,8 @@ typedef enum WireHold {
     WIRE_HOLD_STREAM, /* and the next two: the keeper's ends, by ProcessStream */
     WIRE_HOLD_INPUT = WIRE_HOLD_STREAM + 3,
     WIRE_HOLD_NOTIFY,
-    WIRE_HOLDS,
+    WIRE_HOLD_RING, /* and the next two: rings that have no file, by ProcessStream */
+    WIRE_HOLDS = WIRE_HOLD_RING + 3,
 } WireHold;
 
 typedef struct WireExit {
@@ -166,6 +167,7 @@ typedef struct WireStart {
     } rlimits[WIRE_START_RLIMITS];
     uint64_t fd_count; /* then the target of each */
     uint64_t targets[WIRE_START_FDS];
+    uint64_t brief;
 } WireStart;
 
 void wire_read_start(WireReader *reader, WireStart *ret_start);

@@ -69,6 +69,9 @@ typedef struct ProcessSpec {
                                * else it is /dev/null */
     bool notify;            /* it gets a NOTIFY_SOCKET (sd_notify(3)) */
     size_t ring_size;       /* bytes kept per stream until they are taken; 0 = RING_DEFAULT */
+    bool brief;             /* it runs often and for a moment, as checks do: its output lies in
+                             * memory, lost should the keeper be killed, and it gets no cgroup.
+                             * Both would take longer than such a program itself */
     const ProcessRlimit *rlimits;
     size_t rlimit_count; /* up to PROCESS_RLIMITS_MAX */
     ProcessLimits limits;

@@ -98,6 +98,7 @@ ProgramProbe *program_probe_start(Orchestrator *orchestrator, ProcessSpec *spec,
                                   ProbeDone *done, void *owner, int *ret_error) {
     ProgramProbe *probe = xcalloc(1, sizeof *probe);
     spec->ring_size = OUTPUT_RING;
+    spec->brief = true;
     probe->helper = helper_start(orchestrator, "check", spec, &OPS, probe, ret_error);
     if (!probe->helper) {
         free(probe);
