@@ -47,6 +47,12 @@ void config_unref(const Config *config) {
         box_free(box_of(config));
 }
 
+void config_enforce(ConfigInForce *place, const Config *config) {
+    const Config *before = place->config;
+    place->config = config ? config_ref(config) : NULL;
+    config_unref(before);
+}
+
 const ServiceConfig *config_service(const Config *config, Span name) {
     return map_get(&box_of(config)->by_name, name);
 }

@@ -283,6 +283,15 @@ typedef struct Config {
 Config *config_ref(const Config *config);
 void config_unref(const Config *config); /* NULL is ignored */
 
+/* The configuration in force. Another one takes its place as a whole, of which the event
+ * `configuration.applied` tells those who go by it. */
+typedef struct ConfigInForce {
+    const Config *config; /* NULL: no project */
+} ConfigInForce;
+
+/* Takes a reference to the configuration (NULL: none), and gives back that to the one before. */
+void config_enforce(ConfigInForce *place, const Config *config);
+
 /* By name, in constant time; NULL when there is none. */
 const ServiceConfig *config_service(const Config *config, Span name);
 

@@ -40,6 +40,7 @@ typedef struct ProcessHost ProcessHost;
 typedef struct AccessPolicy AccessPolicy;
 typedef struct Entries Entries;
 typedef struct Config Config;
+typedef struct ConfigInForce ConfigInForce;
 typedef struct HealthStatuses HealthStatuses;
 
 typedef struct Infrastructure {
@@ -52,6 +53,7 @@ typedef struct Infrastructure {
     AccessPolicy *access;    /* tokens are made with it */
     Entries *entries;        /* stages are added in `load` */
     const Config *config;    /* the project's as it was read at the start; NULL: no project */
+    ConfigInForce *in_force; /* and as it is now */
     const char *data_folder; /* absolute path of ".muster" */
     const char *address;     /* what MUSTER_ADDRESS gets: "http://127.0.0.1:50051" */
     const char *addresses;   /* all of them, each a line of its own */

@@ -44,6 +44,7 @@ struct Runtime {
     Buf data_folder; /* its absolute path, as a C string */
     Buf urls;        /* a line each */
     Buf address;     /* the first of them, as a C string */
+    ConfigInForce in_force;
     Nanos started_at;
     bool ready; /* everything has started */
     Timer settled;
@@ -190,6 +191,7 @@ static int open_infrastructure(Runtime *runtime) {
     infrastructure->access = &runtime->access;
     infrastructure->bus = event_bus_new(infrastructure->world);
     infrastructure->entries = entries_new();
+    infrastructure->in_force = &runtime->in_force;
     runtime->started_at = world_wall(infrastructure->world);
     infrastructure->epoch = runtime->started_at / NANOS_PER_MICRO;
     const RuntimeOptions *options = runtime->options;
@@ -197,6 +199,7 @@ static int open_infrastructure(Runtime *runtime) {
     if (options->file_count)
         error = project_read(options->files, options->file_count, options->data_folder, 1,
                              &infrastructure->config, runtime->reason);
+    config_enforce(&runtime->in_force, infrastructure->config);
     if (!error)
         error = open_data_folder(runtime);
     choose_addresses(runtime);
@@ -222,6 +225,7 @@ static void close_infrastructure(Runtime *runtime) {
     entries_free(infrastructure->entries);
     tls_context_unref(runtime->tls);
     world_free(infrastructure->world);
+    config_enforce(&runtime->in_force, NULL);
     config_unref(infrastructure->config);
     array_done(&runtime->waiters);
     array_done(&runtime->listen);

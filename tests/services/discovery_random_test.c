@@ -321,27 +321,6 @@ static void disturb(Run *run) {
 
 /* ---- the end ---- */
 
-typedef struct Answer {
-    const SchemaMessage *type;
-    Arena arena;
-    const void *message;
-} Answer;
-
-static void on_final(void *subject, const void *response) {
-    Answer *answer = subject;
-    assert_non_null(response);
-    answer->message = schema_copy(answer->type, response, &answer->arena);
-}
-
-static const void *ask_now(Run *run, const SchemaService *service, int method, const void *request,
-                           Answer *answer) {
-    *answer = (Answer){.type = service->methods[method].output};
-    ask(&run->watchers[0], service, method, request, on_final, answer);
-    while (!answer->message)
-        run_for(run, NANOS_PER_MILLI);
-    return answer->message;
-}
-
 static void check_graph(Run *run, const Watching *watching) {
     Answer answer;
     graph_check(&watching->graph,
@@ -459,15 +438,6 @@ static uint64_t come_to_rest(Run *run) {
 
 /* ---- one run ---- */
 
-static void site_init(Run *run, Site *site) {
-    Address address;
-    address_parse(SPAN(RUNTIME_ADDRESS), &address);
-    site->run = run;
-    site->world = simulation_world(run->simulation);
-    site->channel =
-        channel_new(site->world, &address, 1, &(ChannelOptions){.backoff_max = 2 * SECOND});
-}
-
 static void run_init(Run *run, uint64_t seed) {
     *run = (Run){.random = {seed}, .disturbed = -CALM, .short_hold_over = -60 * SECOND};
     run->simulation = simulation_new(&(SimulationOptions){
@@ -481,15 +451,8 @@ static void run_init(Run *run, uint64_t seed) {
         site_init(run, &run->sites[i]);
     for (int i = 0; i < 2; i++)
         site_init(run, &run->watchers[i]);
-    for (int i = 0; i < SERVICES; i++) {
-        Service *service = &run->services[i];
-        service->site = &run->sites[i % SITES];
-        service->timer.fire = on_service_timer;
-        snprintf(service->name, sizeof service->name, "s%d", i / 2); /* two instances of each */
-        snprintf(service->address, sizeof service->address, "10.1.0.%d:80", i);
-        if (i % 3)
-            snprintf(service->offered, sizeof service->offered, "Offer%d", i % NAMES);
-    }
+    for (int i = 0; i < SERVICES; i++)
+        service_init(run, &run->services[i], i % SITES, i);
     for (int i = 0; i < WATCHERS; i++)
         watching_init(run, &run->watching[i], i);
 }
@@ -498,9 +461,9 @@ static void run_done(Run *run) {
     for (int i = 0; i < SERVICES; i++)
         wheel_cancel(world_wheel(run->services[i].site->world), &run->services[i].timer);
     for (int i = 0; i < SITES; i++)
-        channel_free(run->sites[i].channel);
+        site_done(&run->sites[i]);
     for (int i = 0; i < 2; i++)
-        channel_free(run->watchers[i].channel);
+        site_done(&run->watchers[i]);
     run_for(run, SECOND);
     runtime_end(&run->runtime, false);
     simulation_free(run->simulation);

@@ -1,4 +1,4 @@
-/* For discovery_random_test.c: the services, what they do, and how they ask the runtime. */
+/* For the tests of discovery: the services, what they do, and how they ask the runtime. */
 #pragma once
 
 #include "rpc/client.h"
@@ -29,9 +29,9 @@ typedef struct Service {
     Site *site;
     Timer timer; /* its next beat, or attempt to register */
     char name[16], instance_id[40], offered[16], address[24];
-    char id[37]; /* empty: not registered */
-    int lives;   /* so far */
-    int32_t interval_ms;
+    char id[37];                  /* empty: not registered */
+    int lives;                    /* so far */
+    int32_t asks_ms, interval_ms; /* the beats that it asks for (0: it does not), and has */
     bool lives_now, hangs, process, registering, offers, offering;
     RtHealthState health;
     Nanos well_since; /* beats without a break */
@@ -79,16 +79,29 @@ struct Run {
     bool calm, quiet;                  /* all beat in time; nobody beats */
 };
 
-static uint64_t choose(Run *run, uint64_t bound) {
+static inline uint64_t choose(Run *run, uint64_t bound) {
     return test_random_below(&run->random, bound);
 }
 
-static bool chance(Run *run, uint64_t of) {
+static inline bool chance(Run *run, uint64_t of) {
     return choose(run, of) == 0;
 }
 
-static void run_for(Run *run, Nanos time) {
+static inline void run_for(Run *run, Nanos time) {
     simulation_run(run->simulation, world_now(run->sites[0].world) + time);
+}
+
+static inline void site_init(Run *run, Site *site) {
+    Address address;
+    address_parse(SPAN(RUNTIME_ADDRESS), &address);
+    site->run = run;
+    site->world = simulation_world(run->simulation);
+    site->channel =
+        channel_new(site->world, &address, 1, &(ChannelOptions){.backoff_max = 2 * SECOND});
+}
+
+static inline void site_done(Site *site) {
+    channel_free(site->channel);
 }
 
 /* ---- asking ---- */
@@ -102,14 +115,14 @@ typedef struct Asking {
     bool done;
 } Asking;
 
-static void on_answer(void *owner, const void *message) {
+static inline void on_answer(void *owner, const void *message) {
     Asking *asking = owner;
     asking->done = true;
     if (asking->answered)
         asking->answered(asking->subject, message);
 }
 
-static void on_answer_closed(void *owner, Status status, HttpHeaders trailers) {
+static inline void on_answer_closed(void *owner, Status status, HttpHeaders trailers) {
     Asking *asking = owner;
     if (!asking->done && asking->answered)
         asking->answered(asking->subject, NULL);
@@ -118,8 +131,8 @@ static void on_answer_closed(void *owner, Status status, HttpHeaders trailers) {
 
 static const ClientHandler ASKING = {.message = on_answer, .closed = on_answer_closed};
 
-static void ask(Site *site, const SchemaService *service, int method, const void *request,
-                Answered *answered, void *subject) {
+static inline void ask(Site *site, const SchemaService *service, int method, const void *request,
+                       Answered *answered, void *subject) {
     Asking *asking = xcalloc(1, sizeof *asking);
     ClientCallOptions options = {.timeout = 8 * SECOND, .wait_for_ready = true};
     *asking = (Asking){.answered = answered, .subject = subject};
@@ -129,27 +142,48 @@ static void ask(Site *site, const SchemaService *service, int method, const void
         client_half_close(asking->call);
 }
 
+typedef struct Answer {
+    const SchemaMessage *type;
+    Arena arena;
+    const void *message;
+} Answer;
+
+static inline void on_final(void *subject, const void *response) {
+    Answer *answer = subject;
+    assert_non_null(response);
+    answer->message = schema_copy(answer->type, response, &answer->arena);
+}
+
+static const void *ask_now(Run *run, const SchemaService *service, int method, const void *request,
+                           Answer *answer) {
+    *answer = (Answer){.type = service->methods[method].output};
+    ask(&run->watchers[0], service, method, request, on_final, answer);
+    while (!answer->message)
+        run_for(run, NANOS_PER_MILLI);
+    return answer->message;
+}
+
 /* ---- services ---- */
 
-static Nanos interval_of(const Service *service) {
+static inline Nanos interval_of(const Service *service) {
     return service->interval_ms * NANOS_PER_MILLI;
 }
 
-static void arm(Service *service, Nanos after) {
+static inline void arm(Service *service, Nanos after) {
     World *world = service->site->world;
     wheel_arm(world_wheel(world), &service->timer, world_now(world) + after);
 }
 
-static void offer(Service *service);
+static inline void offer(Service *service);
 
-static void on_offered(void *subject, const void *response) {
+static inline void on_offered(void *subject, const void *response) {
     Service *service = subject;
     service->offering = false;
     if (!response && service->lives_now)
         service->offers = false; /* with the next beat again */
 }
 
-static void offer(Service *service) {
+static inline void offer(Service *service) {
     if (!service->offered[0] || service->offering || service->offers || !service->id[0])
         return;
     service->offers = service->offering = true;
@@ -160,13 +194,13 @@ static void offer(Service *service) {
         on_offered, service);
 }
 
-static void unregister(Site *site, Span id) {
+static inline void unregister(Site *site, Span id) {
     RtServiceHandle request = {.service_id = id};
     ask(site, &RtTopologyService_service, RtTopologyService_UnregisterService, &request, NULL,
         NULL);
 }
 
-static void on_registered(void *subject, const void *response) {
+static inline void on_registered(void *subject, const void *response) {
     Service *service = subject;
     const RtServiceHandle *handle = response;
     service->registering = false;
@@ -180,27 +214,28 @@ static void on_registered(void *subject, const void *response) {
         return;
     }
     snprintf(service->id, sizeof service->id, "%.*s", SPAN_ARGS(handle->service_id));
+    service->interval_ms = handle->heartbeat_interval_ms;
     service->well_since = world_now(service->site->world);
     service->offers = false;
     offer(service);
     arm(service, interval_of(service));
 }
 
-static void register_service(Service *service) {
+static inline void register_service(Service *service) {
     if (service->registering)
         return;
     service->registering = true;
     RtRegisterServiceRequest request = {
         .service_name = span_of(service->name),
         .instance_id = span_of(service->instance_id),
-        .has_heartbeat_interval_ms = true,
-        .heartbeat_interval_ms = service->interval_ms,
+        .has_heartbeat_interval_ms = service->asks_ms != 0,
+        .heartbeat_interval_ms = service->asks_ms,
     };
     ask(service->site, &RtTopologyService_service, RtTopologyService_RegisterService, &request,
         on_registered, service);
 }
 
-static void on_beat_answered(void *owner, const void *message) {
+static inline void on_beat_answered(void *owner, const void *message) {
     Site *site = owner;
     const RtHeartbeatResponse *response = message;
     if (response->acknowledged)
@@ -215,13 +250,13 @@ static void on_beat_answered(void *owner, const void *message) {
     }
 }
 
-static void on_beats_closed(void *owner, Status status, HttpHeaders trailers) {
+static inline void on_beats_closed(void *owner, Status status, HttpHeaders trailers) {
     ((Site *)owner)->beats = NULL;
 }
 
 static const ClientHandler BEATS = {.message = on_beat_answered, .closed = on_beats_closed};
 
-static void beat(Service *service) {
+static inline void beat(Service *service) {
     Site *site = service->site;
     if (!site->beats)
         site->beats = client_call(site->channel,
@@ -232,7 +267,7 @@ static void beat(Service *service) {
                 &(RtHeartbeatRequest){.service_id = span_of(service->id), .health = &health});
 }
 
-static void on_service_timer(Timer *timer) {
+static inline void on_service_timer(Timer *timer) {
     Service *service = CONTAINER(timer, Service, timer);
     Run *run = service->site->run;
     if (!service->lives_now || run->quiet)
@@ -249,28 +284,28 @@ static void on_service_timer(Timer *timer) {
     arm(service, interval_of(service) + late);
 }
 
-static RtServiceEvent event_of(const Service *service, RtServiceState state) {
+static inline RtServiceEvent event_of(const Service *service, RtServiceState state) {
     return (RtServiceEvent){.service = span_of(service->name),
                             .instance_id = span_of(service->instance_id),
                             .run = service->lives,
                             .state = (int32_t)state};
 }
 
-static void process_event(Run *run, const Service *service, const char *topic,
-                          const RtServiceEvent *event) {
+static inline void process_event(Run *run, const Service *service, const char *topic,
+                                 const RtServiceEvent *event) {
     char about[40];
     runtime_hears(&run->runtime, topic, event);
     snprintf(about, sizeof about, "supervisor.state.%s", service->name);
     runtime_hears(&run->runtime, about, event);
 }
 
-static void tell_process(Run *run, const Service *service) {
+static inline void tell_process(Run *run, const Service *service) {
     RtServiceEvent event = event_of(service, RT_SERVICE_STATE_RUNNING);
     if (service->lives_now && service->process)
         process_event(run, service, "process.started", &event);
 }
 
-static void begin_life(Run *run, Service *service) {
+static inline void begin_life(Run *run, Service *service) {
     if (service->registering || service->offering)
         return;
     int number = (int)(service - run->services);
@@ -279,7 +314,7 @@ static void begin_life(Run *run, Service *service) {
     service->hangs = service->offers = false;
     service->process = chance(run, 3);
     service->health = RT_HEALTH_STATE_HEALTHY;
-    service->interval_ms = 3000 + (int32_t)choose(run, 4) * 700;
+    service->asks_ms = service->interval_ms = 3000 + (int32_t)choose(run, 4) * 700;
     service->id[0] = service->instance_id[0] = '\0';
     if (service->process || chance(run, 2))
         snprintf(service->instance_id, sizeof service->instance_id, "s%d-%d.%d", number / 2,
@@ -288,7 +323,7 @@ static void begin_life(Run *run, Service *service) {
     register_service(service);
 }
 
-static void end_life(Run *run, Service *service) {
+static inline void end_life(Run *run, Service *service) {
     service->lives_now = false;
     if (service->process) {
         bool again = chance(run, 2);
@@ -304,9 +339,19 @@ static void end_life(Run *run, Service *service) {
     service->id[0] = '\0';
 }
 
+static inline void service_init(Run *run, Service *service, int site, int number) {
+    service->site = &run->sites[site];
+    service->timer.fire = on_service_timer;
+    /* Two instances of each. */
+    snprintf(service->name, sizeof service->name, "s%d", number / 2);
+    snprintf(service->address, sizeof service->address, "10.1.0.%d:80", number);
+    if (number % 3)
+        snprintf(service->offered, sizeof service->offered, "Offer%d", number % NAMES);
+}
+
 /* ---- what services do ---- */
 
-static void call_another(Run *run, Service *service) {
+static inline void call_another(Run *run, Service *service) {
     const Service *other = &run->services[choose(run, SERVICES)];
     RtActivityEvent event = {
         .service_id = span_of(service->id),
@@ -320,7 +365,7 @@ static void call_another(Run *run, Service *service) {
             NULL, NULL);
 }
 
-static void on_found(void *subject, const void *response) {
+static inline void on_found(void *subject, const void *response) {
     const RtLookupServiceResponse *found = response;
     for (uint32_t i = 0; found && i < found->instances.count; i++) {
         assert_true(found->instances.items[i].usable);
@@ -328,7 +373,7 @@ static void on_found(void *subject, const void *response) {
     }
 }
 
-static void look_up(Run *run, Service *service) {
+static inline void look_up(Run *run, Service *service) {
     char name[16];
     snprintf(name, sizeof name, "Offer%d", (int)choose(run, NAMES));
     RtLookupServiceRequest request = {.name = span_of(name),
@@ -338,7 +383,7 @@ static void look_up(Run *run, Service *service) {
         NULL);
 }
 
-static void act(Run *run) {
+static inline void act(Run *run) {
     Service *service = &run->services[choose(run, SERVICES)];
     if (!service->lives_now) {
         if (chance(run, 2))

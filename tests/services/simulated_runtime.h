@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/test.h"
+#include "config/config.h"
 #include "core/boot.h"
 #include "core/entries.h"
 #include "core/event_bus.h"
@@ -27,6 +28,7 @@ typedef struct SimulatedRuntime {
     SimulatedDisk *disk;
     /* One life of it. */
     Infrastructure infrastructure;
+    ConfigInForce in_force; /* no project */
     Context *context;
     Boot *boot;
     bool done; /* the start or stop that was under way */
@@ -98,6 +100,7 @@ static inline void runtime_begin(SimulatedRuntime *runtime, const Component *obs
     Address address;
     Buf reason = {0};
     *infrastructure = (Infrastructure){.world = simulation_world(runtime->simulation),
+                                       .in_force = &runtime->in_force,
                                        .entries = entries_new(),
                                        .data_folder = "/data",
                                        .address = "http://" RUNTIME_ADDRESS,

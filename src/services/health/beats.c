@@ -1,7 +1,5 @@
 #include "services/health/beats.h"
 
-#include <stdbool.h>
-
 void beats_begin(Beats *beats, int32_t interval, int32_t multiplier, int64_t at) {
     if (!beats->first)
         beats->first = beats->last = at;
@@ -23,15 +21,7 @@ static int64_t dead_for(const Beats *beats, int64_t at) {
     return beats->interval > 0 && silent > 0 ? silent : 0;
 }
 
-void beats_came(Beats *beats, double latency, int64_t at) {
-    if (!beats->first)
-        beats->first = at;
-    if (beats->received)
-        beats->missed += overdue(beats, at);
-    beats->away += dead_for(beats, at);
-    beats->received++;
-    beats->failed = 0;
-    beats->last = at;
+static void measure(Beats *beats, double latency) {
     if (latency < 0)
         return;
     if (!beats->measured || latency < beats->shortest)
@@ -42,11 +32,33 @@ void beats_came(Beats *beats, double latency, int64_t at) {
     beats->sum += latency;
 }
 
-void beats_failed(Beats *beats, int64_t at) {
+void beats_came(Beats *beats, double latency, int64_t at, int64_t wall) {
     if (!beats->first)
         beats->first = at;
-    beats->missed++;
-    beats->failed++;
+    if (beats->received)
+        beats->missed += overdue(beats, at);
+    beats->away += dead_for(beats, at);
+    beats->received++;
+    beats->last = at;
+    beats->last_wall = wall;
+    measure(beats, latency);
+}
+
+void beats_probed(Beats *beats, bool passed, double latency, int64_t at, int64_t wall) {
+    if (!beats->first)
+        beats->first = at;
+    if (!passed) {
+        beats->missed++;
+        beats->failed++;
+        return;
+    }
+    beats->received++;
+    beats->failed = 0;
+    measure(beats, latency);
+    if (!beats->interval) {
+        beats->last = at;
+        beats->last_wall = wall;
+    }
 }
 
 void beats_add(const Beats *beats, int64_t at, RtHeartbeatStatistics *to, double *latency_sum,
@@ -69,8 +81,8 @@ void beats_add(const Beats *beats, int64_t at, RtHeartbeatStatistics *to, double
         *latency_sum += beats->sum;
         *measured += beats->measured;
     }
-    if (beats->received && beats->last > to->last_heartbeat)
-        to->last_heartbeat = beats->last;
+    if (beats->last_wall > to->last_heartbeat)
+        to->last_heartbeat = beats->last_wall;
     if (known - away > to->uptime_ms)
         to->uptime_ms = known - away;
     to->heartbeat_interval_ms = beats->interval;

@@ -17,7 +17,7 @@ static void test_regular(void **state) {
     Beats beats = {0};
     beats_begin(&beats, 5000, 3, T0);
     for (int i = 0; i < 10; i++)
-        beats_came(&beats, i == 0 ? -1 : i, T0 + i * 5000);
+        beats_came(&beats, i == 0 ? -1 : i, T0 + i * 5000, T0 + i * 5000);
     RtHeartbeatStatistics now = figures(&beats, T0 + 9 * 5000 + 4000);
     assert_int_equal(now.beats_expected, 10);
     assert_int_equal(now.beats_received, 10);
@@ -31,7 +31,7 @@ static void test_regular(void **state) {
 static void test_missed(void **state) {
     Beats beats = {0};
     beats_begin(&beats, 5000, 3, T0);
-    beats_came(&beats, -1, T0);
+    beats_came(&beats, -1, T0, T0);
     RtHeartbeatStatistics now = figures(&beats, T0 + 12000);
     assert_int_equal(now.consecutive_failures, 1);
     assert_true(now.alive);
@@ -41,7 +41,7 @@ static void test_missed(void **state) {
     assert_int_equal(now.beats_missed, 3);
     assert_false(now.alive);
     assert_int_equal(now.uptime_ms, 15000);
-    beats_came(&beats, -1, T0 + 20000);
+    beats_came(&beats, -1, T0 + 20000, T0 + 20000);
     now = figures(&beats, T0 + 20000);
     assert_int_equal(now.consecutive_failures, 0);
     assert_int_equal(now.beats_missed, 3);
@@ -52,14 +52,14 @@ static void test_missed(void **state) {
 
 static void test_probes(void **state) {
     Beats beats = {0};
-    beats_came(&beats, 3, T0);
-    beats_failed(&beats, T0 + 1000);
-    beats_failed(&beats, T0 + 2000);
+    beats_came(&beats, 3, T0, T0);
+    beats_probed(&beats, false, -1, T0 + 1000, T0 + 1000);
+    beats_probed(&beats, false, -1, T0 + 2000, T0 + 2000);
     RtHeartbeatStatistics now = figures(&beats, T0 + 2000);
     assert_int_equal(now.beats_expected, 3);
     assert_int_equal(now.consecutive_failures, 2);
     assert_false(now.alive);
-    beats_came(&beats, 5, T0 + 3000);
+    beats_came(&beats, 5, T0 + 3000, T0 + 3000);
     assert_int_equal(figures(&beats, T0 + 3000).consecutive_failures, 0);
 }
 
@@ -68,9 +68,9 @@ static void test_together(void **state) {
     Beats one = {0}, two = {0};
     beats_begin(&one, 5000, 3, T0);
     beats_begin(&two, 5000, 3, T0);
-    beats_came(&one, 2, T0);
-    beats_came(&two, 4, T0);
-    beats_came(&two, 6, T0 + 5000);
+    beats_came(&one, 2, T0, T0);
+    beats_came(&two, 4, T0, T0);
+    beats_came(&two, 6, T0 + 5000, T0 + 5000);
     RtHeartbeatStatistics both = {0};
     double sum = 0;
     int64_t measured = 0;

@@ -19,15 +19,16 @@ typedef struct HealthBinding {
     Archive *archive;
     Watch *watch;
     RpcService rpc;
-    Subscription *subscriptions[4];
+    Subscription *subscriptions[5];
     Timer second; /* rules are looked at */
     Task tell;    /* changes are told of, at the end of the turn */
     Arena scratch;
     ComponentStep *step; /* the start or stop under way */
 } HealthBinding;
 
-/* The wall clock, in Unix milliseconds. */
+/* The wall clock, in Unix milliseconds; and one that is never set, see beats.h. */
 int64_t health_now(const HealthBinding *binding);
+int64_t health_steady(const HealthBinding *binding);
 
 /* HealthService, for rpc_server_add; and its watch. */
 void health_rpc_init(HealthBinding *binding);

@@ -167,28 +167,28 @@ static void history(Call *call, const void *message) {
 /* ---- heartbeats ---- */
 
 static void add_beats(RtListHeartbeatsResponse *response, const HealthService *service,
-                      bool instances, int64_t now, Arena *arena) {
-    *schema_append(&response->statistics, arena) = health_service_beats(service, now);
+                      bool instances, const HealthBinding *binding, Arena *arena) {
+    int64_t now = health_now(binding), steady = health_steady(binding);
+    *schema_append(&response->statistics, arena) = health_service_beats(service, steady, now);
     const HealthInstance *instance = instances ? service->instances : NULL;
     for (; instance; instance = instance->next)
-        *schema_append(&response->statistics, arena) = health_instance_beats(instance, now);
+        *schema_append(&response->statistics, arena) = health_instance_beats(instance, steady);
 }
 
 static void list_heartbeats(Call *call, const void *message) {
     const RtListHeartbeatsRequest *request = message;
     HealthBinding *binding = call_service(call);
     Arena *arena = call_arena(call);
-    int64_t now = health_now(binding);
     RtListHeartbeatsResponse response = {0};
     if (request->service_name.len) {
         const HealthService *service = find(call, request->service_name);
         if (!service)
             return;
-        add_beats(&response, service, request->include_instances, now, arena);
+        add_beats(&response, service, request->include_instances, binding, arena);
     } else {
         Services all = sorted_services(binding, false, arena);
         for (size_t i = 0; i < all.count; i++)
-            add_beats(&response, all.items[i], request->include_instances, now, arena);
+            add_beats(&response, all.items[i], request->include_instances, binding, arena);
     }
     call_reply(call, &response);
 }

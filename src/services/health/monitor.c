@@ -484,12 +484,12 @@ void health_instance_gone(HealthMonitor *monitor, Span id, int64_t at) {
 }
 
 void health_judge_traffic(HealthMonitor *monitor, Span service_name, const HealthRules *rules,
-                          const HealthTraffic *traffic, int64_t at) {
+                          const HealthTraffic *traffic, int64_t steady, int64_t at) {
     HealthService *service = map_get(&monitor->services, service_name);
     Buf message = {0};
     if (!service)
         return;
-    if (rules_judge(rules, &service->rules, traffic, at, &message)) {
+    if (rules_judge(rules, &service->rules, traffic, steady, &message)) {
         HealthSubject subject = {.service_name = service_name};
         health_sign(monitor, &subject, RT_HEALTH_SOURCE_RULE,
                     service->rules.broken ? RT_HEALTH_STATE_DEGRADED
@@ -522,7 +522,7 @@ void health_told(HealthService *service) {
 
 /* ---- beats ---- */
 
-static Beats *beats_of(HealthMonitor *monitor, Span id) {
+Beats *health_beats_of(HealthMonitor *monitor, Span id) {
     HealthInstance *instance = map_get(&monitor->instances, id);
     if (!instance)
         instance = map_get(&monitor->processes, id);
@@ -531,46 +531,28 @@ static Beats *beats_of(HealthMonitor *monitor, Span id) {
     return instance ? instance->beats : NULL;
 }
 
-void health_beats_begin(HealthMonitor *monitor, Span id, int32_t interval, int32_t multiplier,
-                        int64_t at) {
-    Beats *beats = beats_of(monitor, id);
-    if (beats)
-        beats_begin(beats, interval, multiplier, at);
-}
-
-void health_beat(HealthMonitor *monitor, Span id, double latency, int64_t at) {
-    Beats *beats = beats_of(monitor, id);
-    if (beats)
-        beats_came(beats, latency, at);
-}
-
-void health_beat_failed(HealthMonitor *monitor, Span id, int64_t at) {
-    Beats *beats = beats_of(monitor, id);
-    if (beats)
-        beats_failed(beats, at);
-}
-
-RtHeartbeatStatistics health_instance_beats(const HealthInstance *instance, int64_t at) {
+RtHeartbeatStatistics health_instance_beats(const HealthInstance *instance, int64_t steady) {
     RtHeartbeatStatistics figures = {.service_name = health_service_name(instance->service),
                                      .service_id = instance->id,
                                      .health = instance->signs.state};
     double sum = 0;
     int64_t measured = 0;
     if (instance->beats) {
-        beats_add(instance->beats, at, &figures, &sum, &measured);
-        beats_finish(&figures, sum, measured, at - instance->beats->first);
+        beats_add(instance->beats, steady, &figures, &sum, &measured);
+        beats_finish(&figures, sum, measured, steady - instance->beats->first);
     }
     return figures;
 }
 
-RtHeartbeatStatistics health_service_beats(const HealthService *service, int64_t at) {
+RtHeartbeatStatistics health_service_beats(const HealthService *service, int64_t steady,
+                                           int64_t at) {
     RtHeartbeatStatistics figures = {.service_name = health_service_name(service),
                                      .health = service->state};
     double sum = 0;
     int64_t measured = 0, known;
     for (const HealthInstance *instance = service->instances; instance; instance = instance->next)
         if (instance->beats)
-            beats_add(instance->beats, at, &figures, &sum, &measured);
+            beats_add(instance->beats, steady, &figures, &sum, &measured);
     health_uptime(service, at, &known, &figures.uptime_ms);
     beats_finish(&figures, sum, measured, known);
     return figures;

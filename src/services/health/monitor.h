@@ -121,24 +121,22 @@ bool health_is_managed(const HealthMonitor *monitor, Span service_name);
 void health_instance_gone(HealthMonitor *monitor, Span id, int64_t at);
 
 /* What the rules make of the traffic of a service; to be asked about once a second, and also
- * without traffic for those in HealthMonitor.judged. */
+ * without traffic for those in HealthMonitor.judged. `steady` as in beats.h. */
 void health_judge_traffic(HealthMonitor *monitor, Span service_name, const HealthRules *rules,
-                          const HealthTraffic *traffic, int64_t at);
+                          const HealthTraffic *traffic, int64_t steady, int64_t at);
 
 /* Services that have changed, or are gone, since this was asked last; NULL when there are no more.
  * health_status with `changed_only` then gives what is new, and health_told ends it. */
 HealthService *health_next_change(HealthMonitor *monitor);
 void health_told(HealthService *service);
 
-/* Beats of an instance are due (again), came; a probe of it, or of the service, failed. */
-void health_beats_begin(HealthMonitor *monitor, Span id, int32_t interval, int32_t multiplier,
-                        int64_t at);
-void health_beat(HealthMonitor *monitor, Span id, double latency, int64_t at);
-void health_beat_failed(HealthMonitor *monitor, Span id, int64_t at);
+/* The beats of an instance, by its service_id or instance id: NULL when it is not known. */
+Beats *health_beats_of(HealthMonitor *monitor, Span id);
 
-/* The figures on beats of one instance, and of all of a service together. */
-RtHeartbeatStatistics health_instance_beats(const HealthInstance *instance, int64_t at);
-RtHeartbeatStatistics health_service_beats(const HealthService *service, int64_t at);
+/* The figures on beats of one instance, and of all of a service together. `steady` as in beats.h. */
+RtHeartbeatStatistics health_instance_beats(const HealthInstance *instance, int64_t steady);
+RtHeartbeatStatistics health_service_beats(const HealthService *service, int64_t steady,
+                                           int64_t at);
 
 /* The service of that name with nothing but its history, made when it is not there; NULL when
  * there are too many. */

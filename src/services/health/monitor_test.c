@@ -164,18 +164,23 @@ static void test_reports(void **state) {
     assert_int_equal(health_report(bench->monitor, &report, bench->now), -ENOENT);
 }
 
+static void judge_second(Bench *bench, const HealthRules *rules, const HealthTraffic *traffic) {
+    bench->now += 1000;
+    health_judge_traffic(bench->monitor, CALC, rules, traffic, bench->now, bench->now);
+}
+
 static void test_rules(void **state) {
     Bench *bench = *state;
     HealthRules rules = HEALTH_RULES;
     HealthTraffic slow = {.seconds = 10, .rps = 100, .p95_ms = 900}, fine = {0};
     sign(bench, "a", NULL, RT_HEALTH_SOURCE_LIVENESS, HEALTHY, "");
     for (int i = 0; i < 12; i++)
-        health_judge_traffic(bench->monitor, CALC, &rules, &slow, bench->now += 1000);
+        judge_second(bench, &rules, &slow);
     assert_int_equal(service(bench), DEGRADED);
     assert_int_equal(status(bench).source, RT_HEALTH_SOURCE_RULE);
     assert_span(status(bench).message, "p95 900 ms over 500 ms for 10 s");
     for (int i = 0; i < 12; i++)
-        health_judge_traffic(bench->monitor, CALC, &rules, &fine, bench->now += 1000);
+        judge_second(bench, &rules, &fine);
     assert_int_equal(service(bench), HEALTHY);
 }
 

@@ -16,6 +16,10 @@ int64_t health_now(const HealthBinding *binding) {
     return world_wall(binding->world) / NANOS_PER_MILLI;
 }
 
+int64_t health_steady(const HealthBinding *binding) {
+    return (world_now(binding->world) - world_wheel(binding->world)->postponed) / NANOS_PER_MILLI;
+}
+
 static void tell_soon(HealthBinding *binding) {
     world_defer(binding->world, &binding->tell);
 }
@@ -43,16 +47,18 @@ static void set_liveness(HealthBinding *binding, const TopologyInstance *instanc
 static void on_registered(void *owner, const TopologyInstance *instance) {
     HealthBinding *binding = owner;
     set_liveness(binding, instance);
-    if (instance->service_id.len)
-        health_beats_begin(binding->monitor, instance->service_id, instance->interval_ms,
-                           instance->dead_after, health_now(binding));
+    Beats *beats = health_beats_of(binding->monitor, instance->service_id);
+    if (beats)
+        beats_begin(beats, instance->interval_ms, instance->dead_after, health_steady(binding));
 }
 
 static void on_beat(void *owner, const TopologyInstance *instance, const RtHeartbeatRequest *beat) {
     HealthBinding *binding = owner;
     int64_t now = health_now(binding);
     double latency = beat->has_round_trip_us ? (double)beat->round_trip_us / 1000 : -1;
-    health_beat(binding->monitor, instance->service_id, latency, now);
+    Beats *beats = health_beats_of(binding->monitor, instance->service_id);
+    if (beats)
+        beats_came(beats, latency, health_steady(binding), now);
     if (!beat->health)
         return;
     HealthSubject subject = subject_of(instance);
@@ -156,31 +162,36 @@ static void on_probe(void *owner, const Event *event) {
     const RtServiceEvent *what = read_event(binding, event);
     if (!what || !what->service.len)
         return;
-    int64_t now = health_now(binding);
     HealthSubject subject = {what->service, {0}, what->instance_id};
     bool healthy = what->type == RT_SERVICE_EVENT_TYPE_HEALTHY;
     if (healthy || what->type == RT_SERVICE_EVENT_TYPE_UNHEALTHY)
         health_sign(binding->monitor, &subject, RT_HEALTH_SOURCE_PROBE,
                     healthy ? RT_HEALTH_STATE_HEALTHY : RT_HEALTH_STATE_UNHEALTHY,
-                    healthy ? (Span){0} : what->message, now);
-    if (!what->instance_id.len)
-        return;
-    if (healthy)
-        health_beat(binding->monitor, what->instance_id, -1, now);
-    else
-        health_beat_failed(binding->monitor, what->instance_id, now);
+                    healthy ? (Span){0} : what->message, health_now(binding));
+}
+
+/* A single one, which need not change anything. */
+static void on_probed(void *owner, const Event *event) {
+    HealthBinding *binding = owner;
+    const RtServiceEvent *what = read_event(binding, event);
+    Beats *beats = what ? health_beats_of(binding->monitor, what->instance_id) : NULL;
+    double latency = what && what->has_probe_us ? (double)what->probe_us / 1000 : -1;
+    if (beats)
+        beats_probed(beats, what->type == RT_SERVICE_EVENT_TYPE_HEALTHY, latency,
+                     health_steady(binding), health_now(binding));
 }
 
 static const EventHandler STARTED = {on_process_started, on_missed};
 static const EventHandler STOPPED = {on_process_stopped, on_missed};
 static const EventHandler STATE = {on_process_state, on_missed};
 static const EventHandler PROBE = {on_probe, on_missed};
+static const EventHandler PROBED = {on_probed, on_missed};
 
 /* ---- rules ---- */
 
 /* Those of its configuration, else the usual ones. */
 static HealthRules rules_of(const HealthBinding *binding, Span service_name) {
-    const Config *config = binding->infrastructure->config;
+    const Config *config = binding->infrastructure->in_force->config;
     const ServiceConfig *service = config ? config_service(config, service_name) : NULL;
     if (!service)
         return HEALTH_RULES;
@@ -201,7 +212,8 @@ static void judge(HealthBinding *binding, Span service_name, const TopologyTraff
         .p95_ms = from->p95_ms,
     };
     HealthRules rules = rules_of(binding, service_name);
-    health_judge_traffic(binding->monitor, service_name, &rules, &traffic, health_now(binding));
+    health_judge_traffic(binding->monitor, service_name, &rules, &traffic, health_steady(binding),
+                         health_now(binding));
 }
 
 static void on_called(void *owner, Span service_name) {
@@ -296,6 +308,7 @@ void health_signs_start(HealthBinding *binding) {
     subscribe(binding, 1, SPAN("process.stopped"), &STOPPED);
     subscribe(binding, 2, SPAN("supervisor.state.**"), &STATE);
     subscribe(binding, 3, SPAN("supervisor.health.**"), &PROBE);
+    subscribe(binding, 4, SPAN("supervisor.probe.**"), &PROBED);
     on_second(&binding->second);
 }
 

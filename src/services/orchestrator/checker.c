@@ -163,6 +163,7 @@ static void on_answer(void *owner, const ProbeResult *result) {
     instance->checker.program = NULL;
     instance->checked_wall = world_wall(world_of(instance));
     instance_set_health(instance, result->message);
+    instance_publish_probe(instance, result);
     judge(instance, result->passed);
     if (!instance_is_up(instance->state) || instance->state == RT_SERVICE_STATE_STOPPING)
         return;

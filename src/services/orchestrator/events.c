@@ -4,6 +4,7 @@
 
 #include "schema/codec.h"
 #include "services/orchestrator/internal.h"
+#include "services/orchestrator/probe/probe.h"
 
 void put_duration(Buf *out, Nanos duration) {
     int64_t ms = duration / NANOS_PER_MILLI, seconds = duration / NANOS_PER_SECOND;
@@ -46,6 +47,8 @@ static void tell(Orchestrator *orchestrator, RtServiceEvent *event) {
         publish(orchestrator, "process.started", (Span){0}, event);
     if (event->type == RT_SERVICE_EVENT_TYPE_EXITED)
         publish(orchestrator, "process.stopped", (Span){0}, event);
+    if (event->type == RT_SERVICE_EVENT_TYPE_CONFIGURATION_APPLIED)
+        publish(orchestrator, "configuration.applied", (Span){0}, event);
 }
 
 static RtServiceEvent event_of(const Instance *instance, RtServiceEventType type, Span message) {
@@ -128,6 +131,16 @@ void orchestrator_event(Orchestrator *orchestrator, Span service, RtServiceEvent
     };
     tell(orchestrator, &event);
     buf_done(&text);
+}
+
+/* Every single probe: too many for the history, which has what they have led to. */
+void instance_publish_probe(const Instance *instance, const ProbeResult *result) {
+    RtServiceEventType type =
+        result->passed ? RT_SERVICE_EVENT_TYPE_HEALTHY : RT_SERVICE_EVENT_TYPE_HEALTH_CHECK_FAILED;
+    RtServiceEvent event = event_of(instance, type, result->message);
+    event.has_probe_us = true;
+    event.probe_us = result->latency / NANOS_PER_MICRO;
+    publish(instance->service->orchestrator, "supervisor.probe.", event.service, &event);
 }
 
 /* A state by itself: no matter for the history, which has what led to it. */

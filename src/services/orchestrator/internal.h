@@ -406,6 +406,8 @@ void instance_event(Instance *instance, RtServiceEventType type, const char *for
     __attribute__((format(printf, 3, 4)));
 void instance_event_exited(Instance *instance, Span how);
 void instance_publish_state(Instance *instance);
+struct ProbeResult;
+void instance_publish_probe(const Instance *instance, const struct ProbeResult *result);
 /* "12 ms", "1.5 s", "3 min 20 s": for people. */
 void put_duration(Buf *out, Nanos duration);
 void service_event(Service *service, RtServiceEventType type, Span actor, const char *format, ...)

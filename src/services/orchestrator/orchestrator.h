@@ -19,6 +19,7 @@
 typedef struct Orchestrator Orchestrator;
 typedef struct Context Context;
 typedef struct Config Config;
+typedef struct ConfigInForce ConfigInForce;
 typedef struct Logs Logs;
 typedef struct Machine Machine;
 
@@ -34,6 +35,7 @@ typedef struct OrchestratorOptions {
     Logs *logs;                     /* NULL: output is not taken */
     const Machine *machine;         /* NULL: the real one */
     const Config *config;           /* NULL: no project; a reference is taken */
+    ConfigInForce *in_force;        /* where one that is applied is put; NULL: nowhere */
     const AccessPolicy *access;     /* tokens of services are made with it; NULL: none are */
     const char *data_folder;        /* absolute */
     Span address;                   /* MUSTER_ADDRESS */

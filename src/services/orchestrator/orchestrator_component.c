@@ -24,6 +24,7 @@ static int load(Context *context, Buf *reason) {
         .processes = infrastructure->processes,
         .logs = logs_of(context),
         .config = infrastructure->config,
+        .in_force = infrastructure->in_force,
         .access = infrastructure->access,
         .data_folder = infrastructure->data_folder,
         .address = span_of(infrastructure->address),

@@ -100,6 +100,8 @@ void orchestrator_apply(Orchestrator *orchestrator, const Config *config,
     bool running = runs_anything(orchestrator);
     config_unref(orchestrator->config);
     orchestrator->config = config_ref(config);
+    if (orchestrator->options.in_force)
+        config_enforce(orchestrator->options.in_force, config);
     orchestrator->configured_at = world_wall(orchestrator->world);
     take_services(orchestrator);
     services_sort(orchestrator);

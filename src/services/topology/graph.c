@@ -28,6 +28,12 @@ static NodeWords *words_new(const TopologySettings *settings) {
     return words;
 }
 
+static void words_free(NodeWords *words) {
+    if (words)
+        arena_done(&words->arena);
+    free(words);
+}
+
 static void on_node_timer(Timer *timer) {
     Node *node = CONTAINER(timer, Node, timer);
     node_figures(node->topology, node);
@@ -126,9 +132,7 @@ void node_free(Topology *topology, Node *node) {
     series_return(&topology->usages, &node->usage);
     free(node->sums);
     free(node->health_message);
-    if (node->words)
-        arena_done(&node->words->arena);
-    free(node->words);
+    words_free(node->words);
     free(node);
     topology->generation++;
 }
@@ -289,9 +293,9 @@ static void edge_free(Topology *topology, Edge *edge) {
     topology->generation++;
 }
 
-void node_depend(Topology *topology, Node *node, Span target, RtDependencyKind kind) {
+Edge *node_depend(Topology *topology, Node *node, Span target, RtDependencyKind kind) {
     if (name_fault(target) || span_equal(target, node_name(node)))
-        return;
+        return NULL;
     Node *on = node_need(topology, target);
     Edge *edge = on ? edge_need(topology, node, on, RT_EDGE_KIND_DEPENDENCY) : NULL;
     if (edge && edge->dependency != kind) {
@@ -300,13 +304,52 @@ void node_depend(Topology *topology, Node *node, Span target, RtDependencyKind k
     } else if (on && !edge) {
         node_unneeded(topology, on);
     }
+    return edge;
 }
 
 void node_depend_as_configured(Topology *topology, Node *node) {
     TopologySettings settings = settings_of(topology, node_name(node));
-    for (size_t i = 0; i < settings.dependency_count; i++)
-        node_depend(topology, node, settings.dependencies[i],
-                    (RtDependencyKind)settings.dependency_kinds[i]);
+    size_t count = settings.dependency_count;
+    Arena arena = {0}; /* new nodes ask for settings of their own */
+    Span *targets = arena_alloc(&arena, (count + 1) * sizeof *targets);
+    int32_t *kinds = arena_alloc(&arena, (count + 1) * sizeof *kinds);
+    for (size_t i = 0; i < count; i++) {
+        targets[i] = arena_copy(&arena, settings.dependencies[i]);
+        kinds[i] = settings.dependency_kinds[i];
+    }
+    for (size_t i = 0; i < count; i++) {
+        Edge *edge = node_depend(topology, node, targets[i], (RtDependencyKind)kinds[i]);
+        if (edge)
+            edge->configured = true;
+    }
+    arena_done(&arena);
+}
+
+/* Dependencies that the configuration does not name any more. */
+static void drop_dependencies(Topology *topology, Node *node, const TopologySettings *settings) {
+    LIST_EACH (&node->out, link) {
+        Edge *edge = CONTAINER(link, Edge, of_source);
+        bool named = !edge->configured;
+        for (size_t i = 0; i < settings->dependency_count; i++)
+            named |= span_equal(settings->dependencies[i], node_name(edge->target));
+        if (named)
+            continue;
+        Node *target = edge->target;
+        edge_free(topology, edge);
+        node_unneeded(topology, target);
+    }
+}
+
+void node_configure(Topology *topology, Node *node) {
+    TopologySettings settings = settings_of(topology, node_name(node));
+    words_free(node->words);
+    node->words = words_new(&settings);
+    node->managed |= settings.managed;
+    LIST_EACH (&node->instances, link)
+        instance_configure(topology, CONTAINER(link, Instance, of_node), &settings);
+    watch_changed(topology->watch, &node->watch);
+    drop_dependencies(topology, node, &settings);
+    node_depend_as_configured(topology, node);
 }
 
 /* ---- lookups ---- */

@@ -369,18 +369,41 @@ static char *words_of(const RtRegisterServiceRequest *request, Span peer_host, A
     return words_pack(words);
 }
 
+/* After how many intervals it is STALE and DEAD, where it does not ask for `dead` (not 0) itself. */
+static void set_patience(Instance *instance, int dead, const TopologySettings *settings) {
+    int stale = settings->stale_after ? settings->stale_after : TOPOLOGY_STALE_AFTER;
+    if (!dead)
+        dead = settings->dead_after ? settings->dead_after : TOPOLOGY_DEAD_AFTER;
+    instance->dead_after = (uint8_t)(dead < TOPOLOGY_MULTIPLIER_MAX ? dead : 100);
+    instance->stale_after = (uint8_t)(stale < dead ? stale : dead);
+}
+
+static int32_t configured_interval(const TopologySettings *settings) {
+    return settings->interval_ms ? settings->interval_ms : TOPOLOGY_INTERVAL_MS;
+}
+
 /* How often it beats: as it asks, else as configured. */
 static void set_rhythm(Instance *instance, const RtRegisterServiceRequest *request,
                        const TopologySettings *settings) {
-    instance->interval_ms = request->heartbeat_interval_ms ? request->heartbeat_interval_ms
-                            : settings->interval_ms        ? settings->interval_ms
-                                                           : TOPOLOGY_INTERVAL_MS;
-    int dead = request->timeout_multiplier ? request->timeout_multiplier
-               : settings->dead_after      ? settings->dead_after
-                                           : TOPOLOGY_DEAD_AFTER;
-    int stale = settings->stale_after ? settings->stale_after : TOPOLOGY_STALE_AFTER;
-    instance->dead_after = (uint8_t)(dead < TOPOLOGY_MULTIPLIER_MAX ? dead : 100);
-    instance->stale_after = (uint8_t)(stale < dead ? stale : dead);
+    instance->again = false;
+    instance->own_interval = request->heartbeat_interval_ms != 0;
+    instance->own_dead_after = request->timeout_multiplier != 0;
+    instance->interval_ms =
+        instance->own_interval ? request->heartbeat_interval_ms : configured_interval(settings);
+    set_patience(instance, request->timeout_multiplier, settings);
+}
+
+/* It beats as it was told, so another interval holds from its next registration on, which its beats
+ * are answered with. Who would be another instance then is left alone. */
+void instance_configure(Topology *topology, Instance *instance, const TopologySettings *settings) {
+    if (!instance->registered_once)
+        return;
+    set_patience(instance, instance->own_dead_after ? instance->dead_after : 0, settings);
+    instance->again = !instance->own_interval && instance_word(instance, WORD_INSTANCE_ID).len &&
+                      instance->interval_ms != configured_interval(settings);
+    watch_changed(topology->watch, &instance->watch);
+    if (instance->state != RT_CONNECTION_STATE_DEAD)
+        arm(topology, instance);
 }
 
 static void declare_dependencies(Topology *topology, Node *node,
@@ -548,7 +571,7 @@ bool topology_beat(Topology *topology, const RtHeartbeatRequest *beat) {
     if (instance->state == RT_CONNECTION_STATE_STALE || instance->state == RT_CONNECTION_STATE_DEAD)
         set_state(topology, instance, judge(instance, now));
     tell_beat(topology, instance, beat);
-    return true;
+    return !instance->again;
 }
 
 /* ---- processes ---- */

@@ -52,6 +52,8 @@ typedef struct Instance {
     int32_t interval_ms;
     uint8_t stale_after, dead_after;
     uint8_t state, type, language, health;
+    bool own_interval, own_dead_after; /* it has asked for them itself */
+    bool again;           /* it is asked to register again, since its interval is another one */
     bool registered_once; /* it has an id */
     bool process;         /* its process is one of ours, and runs */
     bool ended;           /* its process has ended */
@@ -149,6 +151,7 @@ typedef struct Edge {
     uint32_t in_flight;
     char correlation[65], protocol[17];
     uint8_t state, dependency;
+    bool configured; /* a dependency that the configuration names */
 } Edge;
 
 /* A name that lookups have resolved. */
@@ -212,14 +215,19 @@ void keep_text(char **kept, Span text, size_t most);
 
 TopologySettings settings_of(const Topology *topology, Span service_name);
 
+/* What is configured for services has changed. */
+void topology_configure(Topology *topology);
+
 /* ---- instance.c ---- */
 
 Status topology_register(Topology *topology, const RtRegisterServiceRequest *request,
                          Span peer_host, Arena *arena, RtServiceHandle *ret);
 /* Whether it was known. */
 bool topology_unregister(Topology *topology, Span service_id);
-/* Whether it is known. */
+/* Whether it may go on so: it is known, and its interval is what it was told. */
 bool topology_beat(Topology *topology, const RtHeartbeatRequest *beat);
+/* What is configured for its service has changed. */
+void instance_configure(Topology *topology, Instance *instance, const TopologySettings *settings);
 
 Instance *instance_find(const Topology *topology, Span id);
 Span instance_word(const Instance *instance, Word word);
@@ -256,9 +264,12 @@ Edge *edge_need(Topology *topology, Node *source, Node *target, RtEdgeKind kind)
 /* A call over it was completed. */
 void edge_active(Topology *topology, Edge *edge);
 
-void node_depend(Topology *topology, Node *node, Span target, RtDependencyKind kind);
+/* NULL when there is no such edge: they are too many, or the name is none. */
+Edge *node_depend(Topology *topology, Node *node, Span target, RtDependencyKind kind);
 /* Those that are configured for it. */
 void node_depend_as_configured(Topology *topology, Node *node);
+/* What is configured for it has changed. */
+void node_configure(Topology *topology, Node *node);
 
 /* The service that is meant by a name in a call: one of that name, or what lookups of it found. */
 Node *node_called(Topology *topology, Span name);

@@ -53,6 +53,21 @@ TopologySettings settings_of(const Topology *topology, Span service_name) {
     return settings;
 }
 
+void topology_configure(Topology *topology) {
+    Arena arena = {0};
+    ARRAY(Span) names = {0}; /* of nodes, which come and go with dependencies */
+    size_t at = 0;
+    for (const Node *node; (node = map_next(&topology->nodes, &at));)
+        *array_push(&names) = arena_copy(&arena, node_name(node));
+    for (size_t i = 0; i < names.count; i++) {
+        Node *node = node_find(topology, names.items[i]);
+        if (node)
+            node_configure(topology, node);
+    }
+    array_done(&names);
+    arena_done(&arena);
+}
+
 /* ---- the whole ---- */
 
 static Span node_key(const void *item) {

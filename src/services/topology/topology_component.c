@@ -17,8 +17,8 @@ typedef struct TopologyBinding {
     Topology *topology;
     RpcService service;
     EventBus *bus;
-    const Config *config;
-    Subscription *processes;
+    const ConfigInForce *in_force;
+    Subscription *processes, *applied;
     Arena scratch; /* what settings point to */
 } TopologyBinding;
 
@@ -34,8 +34,8 @@ Topology *topology_of(Context *context) {
 
 static void settings(void *owner, Span service_name, TopologySettings *ret) {
     TopologyBinding *binding = owner;
-    const ServiceConfig *service =
-        binding->config ? config_service(binding->config, service_name) : NULL;
+    const Config *config = binding->in_force->config;
+    const ServiceConfig *service = config ? config_service(config, service_name) : NULL;
     if (!service)
         return;
     Arena *arena = &binding->scratch;
@@ -89,6 +89,12 @@ static void on_process(void *owner, const Event *event) {
 
 static const EventHandler PROCESSES = {.event = on_process};
 
+static void on_applied(void *owner, const Event *event) {
+    topology_configure(((TopologyBinding *)owner)->topology);
+}
+
+static const EventHandler APPLIED = {.event = on_applied};
+
 static void publish(TopologyBinding *binding, Span topic, const TopologyInstance *instance) {
     Arena arena = {0};
     Span encoded;
@@ -139,7 +145,7 @@ static int load(Context *context, Buf *reason) {
     TopologyBinding *binding = xcalloc(1, sizeof *binding);
     char why[256];
     binding->bus = infrastructure->bus;
-    binding->config = infrastructure->config;
+    binding->in_force = infrastructure->in_force;
     binding->topology = topology_new(infrastructure->world, &(TopologyOptions){
                                                                 .server = infrastructure->server,
                                                                 .epoch = infrastructure->epoch,
@@ -164,12 +170,15 @@ static void start(Context *context, ComponentStep *step) {
     TopologyBinding *binding = binding_of(context);
     event_bus_subscribe(binding->bus, SPAN("process.{started,stopped}"), EVENTS_MAX, &PROCESSES,
                         binding, &binding->processes);
+    event_bus_subscribe(binding->bus, SPAN("configuration.applied"), 1, &APPLIED, binding,
+                        &binding->applied);
     component_done(step);
 }
 
 static void stop(Context *context, ComponentStep *step) {
     TopologyBinding *binding = binding_of(context);
     event_bus_unsubscribe(binding->processes);
+    event_bus_unsubscribe(binding->applied);
     component_done(step);
 }
 

@@ -44,7 +44,9 @@ static void unregister_message(Call *call, const void *message) {
 
 /* ---- Heartbeat ---- */
 
-#define ADVICE SPAN("this service_id is not registered (any more): call RegisterService again")
+#define ADVICE                                                                                     \
+    SPAN("call RegisterService again: this service_id is not registered (any more), or its "       \
+         "interval is another one now")
 
 static void put_bytes(char **at, uint32_t number, Span bytes) {
     *at += wire_put_varint(*at, number << 3 | WIRE_BYTES);
@@ -55,7 +57,7 @@ static void put_bytes(char **at, uint32_t number, Span bytes) {
 
 /* A client that does not read its answers does without: beats count all the same. */
 static void answer_beat(Call *call, const RtHeartbeatRequest *beat, bool known) {
-    char encoded[64 + 2 * WIRE_VARINT_MAX + 96], *at = encoded;
+    char encoded[64 + 2 * WIRE_VARINT_MAX + 128], *at = encoded;
     if (call_user(call))
         return;
     if (beat->sequence) {
