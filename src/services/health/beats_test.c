@@ -52,14 +52,16 @@ static void test_missed(void **state) {
 
 static void test_probes(void **state) {
     Beats beats = {0};
-    beats_came(&beats, 3, T0, T0);
+    beats_probed(&beats, true, 3, T0, T0);
     beats_probed(&beats, false, -1, T0 + 1000, T0 + 1000);
     beats_probed(&beats, false, -1, T0 + 2000, T0 + 2000);
     RtHeartbeatStatistics now = figures(&beats, T0 + 2000);
     assert_int_equal(now.beats_expected, 3);
     assert_int_equal(now.consecutive_failures, 2);
     assert_false(now.alive);
-    beats_came(&beats, 5, T0 + 3000, T0 + 3000);
+    beats_came(&beats, 5, T0 + 3000, T0 + 3000); /* which says nothing of probes */
+    assert_int_equal(figures(&beats, T0 + 3000).consecutive_failures, 2);
+    beats_probed(&beats, true, 5, T0 + 3000, T0 + 3000);
     assert_int_equal(figures(&beats, T0 + 3000).consecutive_failures, 0);
 }
 
