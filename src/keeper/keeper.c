@@ -213,10 +213,11 @@ static void report(const char *format, ...) {
     char text[1024];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(text, sizeof text - 1, format, args);
+    int formatted = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    text[len < (int)sizeof text - 1 ? len : (int)sizeof text - 2] = '\n';
-    if (write(READY_FD, text, strnlen(text, sizeof text)) < 0)
+    size_t len = (size_t)formatted < sizeof text ? (size_t)formatted : sizeof text - 1;
+    text[len++] = '\n'; /* in the place of its end */
+    if (write(READY_FD, text, len) < 0)
         return; /* he has not waited */
     close(READY_FD);
 }

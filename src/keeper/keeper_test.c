@@ -768,6 +768,24 @@ static void test_runtime_restarts(void **state) {
     buf_done(&report);
 }
 
+/* What the keeper says of its end is all that it says. */
+static void test_cannot_be_launched(void **state) {
+    Kit *kit = *state;
+    static const char *const argv[] = {"sleep", "1000", NULL};
+    KeeperRuntime runtime = {.program = "/bin/sleep", .argv = argv, .cwd = "/"};
+    char socket[128];
+    Buf report = {0};
+    kit_disconnect(kit);
+    keeper_end(kit->folder, 0, &report);
+    buf_clear(&report);
+    snprintf(socket, sizeof socket, "%s/keeper.sock", kit->folder);
+    assert_int_equal(mkdir(socket, 0700), 0);
+    assert_int_equal(keeper_launch(kit->folder, &runtime, &report), -EPROTO);
+    assert_span(buf_span(&report), "keeper.sock: Address already in use");
+    rmdir(socket);
+    buf_done(&report);
+}
+
 /* One that comes while another goes, at every moment of its going. */
 static void test_launched_while_another_ends(void **state) {
     Kit *kit = *state;
@@ -881,6 +899,7 @@ int main(int argc, char **argv) {
         KIT_TEST(test_both_die),
         KIT_TEST(test_listeners),
         KIT_TEST(test_runtime_restarts),
+        KIT_TEST(test_cannot_be_launched),
         KIT_TEST(test_launched_while_another_ends),
         KIT_TEST(test_ends),
         KIT_TEST(test_leaks_nothing),

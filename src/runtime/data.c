@@ -21,7 +21,7 @@ int data_open(const char *folder, Buf *ret_path) {
         return -errno;
     if (!S_ISDIR(about.st_mode))
         return -ENOTDIR;
-    if (about.st_uid != geteuid())
+    if (about.st_uid != geteuid() || about.st_mode & (S_IWGRP | S_IWOTH))
         return -EPERM;
     char *path = realpath(folder, NULL);
     if (!path)
@@ -32,7 +32,8 @@ int data_open(const char *folder, Buf *ret_path) {
 }
 
 const char *data_open_text(int error) {
-    return error == -EPERM ? "it belongs to another user" : strerror(-error);
+    return error == -EPERM ? "it belongs to another user, or others may write into it (chmod go-w)"
+                           : strerror(-error);
 }
 
 static int write_all(int fd, Span content) {
@@ -112,12 +113,13 @@ void data_remove_passing(const char *folder) {
         remove_folder(folder, 0);
 }
 
-int data_key(const char *folder, World *world, AccessPolicy *policy) {
+int data_key(const char *folder, World *world, AccessPolicy *policy, bool *ret_replaced) {
     Buf key = {0};
     int result = data_read(folder, KEY_FILE, &key);
+    *ret_replaced = result == 0 && key.len != TOKEN_KEY_SIZE;
     if (result == 0 && key.len == TOKEN_KEY_SIZE) {
         memcpy(policy->key, key.ptr, TOKEN_KEY_SIZE);
-    } else {
+    } else if (result == 0 || result == -ENOENT) {
         world_random(world, policy->key, TOKEN_KEY_SIZE);
         result = data_write(folder, KEY_FILE, span(policy->key, TOKEN_KEY_SIZE), true);
     }

@@ -12,13 +12,14 @@
 #define DATA_TOKEN   "token"   /* one that may do everything */
 
 /* Makes the folder (mode 0700) when it is not there; `ret_path` is its absolute path. Negative
- * errno; -EPERM: it is somebody else's, who could read and change what it holds. */
+ * errno; -EPERM: it is not ours alone, so that others could read or change what it holds. */
 int data_open(const char *folder, Buf *ret_path);
 /* What such an error says of the folder. */
 const char *data_open_text(int error);
 
-/* The key that tokens are signed with, made when it is not there. Negative errno. */
-int data_key(const char *folder, World *world, AccessPolicy *policy);
+/* The key that tokens are signed with, made when it is not there, or, with *ret_replaced, when what
+ * is there is none: tokens that were given out before are void then. Negative errno. */
+int data_key(const char *folder, World *world, AccessPolicy *policy, bool *ret_replaced);
 
 /* Writes a file of the folder whole or not at all; mode 0600. With `durable` it survives a power cut,
  * which costs milliseconds: for what is not written anew at each start. */

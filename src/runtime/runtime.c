@@ -86,8 +86,14 @@ static int open_data_folder(Runtime *runtime) {
     }
     arena_done(&arena);
     runtime->infrastructure.data_folder = buf_cstr(&runtime->data_folder);
+    bool replaced;
     error = data_key(runtime->infrastructure.data_folder, runtime->infrastructure.world,
-                     &runtime->access);
+                     &runtime->access, &replaced);
+    if (replaced)
+        log_warn(
+            "the token key was damaged, and another one takes its place: tokens and links that "
+            "were given out before are void",
+            log_text("file", SPAN("key")));
     if (error < 0)
         buf_printf(runtime->reason, "cannot keep the token key: %s/key: %s",
                    runtime->infrastructure.data_folder, strerror(-error));
@@ -317,11 +323,14 @@ static int leave_traces(Runtime *runtime) {
     const char *folder = runtime->infrastructure.data_folder;
     char token[TOKEN_MAX];
     size_t len = token_make(&runtime->access, SCHEMA_SCOPE_CONTROL, SPAN("cli"), token);
-    int error = data_write(folder, DATA_TOKEN, span(token, len), false);
-    if (!error)
-        error = data_write(folder, DATA_ADDRESS, buf_span(&runtime->address), false);
+    const char *name = DATA_TOKEN;
+    int error = data_write(folder, name, span(token, len), false);
+    if (!error) {
+        name = DATA_ADDRESS;
+        error = data_write(folder, name, buf_span(&runtime->address), false);
+    }
     if (error < 0)
-        buf_printf(runtime->reason, "cannot write into the data folder: %s: %s", folder,
+        buf_printf(runtime->reason, "cannot write into the data folder: %s/%s: %s", folder, name,
                    strerror(-error));
     return error;
 }

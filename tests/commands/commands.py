@@ -16,6 +16,7 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -993,8 +994,64 @@ def test_data_of_another_user():
         (p.folder / ".muster").mkdir()
         os.chown(p.folder / ".muster", 65534, 65534)
         assert "another user" in p.run("up", "-d", code=1).err
+        os.chown(p.folder / ".muster", 0, 0)
+        (p.folder / ".muster").chmod(0o777)
+        assert "others may write into it" in p.run("up", "-d", code=1).err
         p.write("file", "")
         assert "Not a directory" in p.run("up", "-d", "--data", "file", code=1).err
+
+
+def test_damaged_data():
+    """Whatever lies in the data folder: a runtime that serves, or a message that names what is wrong."""
+    def garbage(path):
+        path.write_bytes(bytes(range(1, 251)) * 12)
+
+    def empty(path):
+        path.write_bytes(b"")
+
+    def folder(path):
+        path.unlink(missing_ok=True)
+        path.mkdir()
+
+    def newer(path):
+        with contextlib.closing(sqlite3.connect(path)) as store:
+            store.execute("PRAGMA user_version = 99")
+
+    def foreign(path):
+        path.unlink()
+        with contextlib.closing(sqlite3.connect(path)) as store:
+            store.execute("CREATE TABLE things (a)")
+
+    def cut(path):
+        os.truncate(path, path.stat().st_size // 2)
+
+    with project(TWO) as p:
+        p.up()
+        p.run("down")
+        data, whole = p.folder / ".muster", p.root / "whole"
+        segment = next(path.relative_to(data) for path in (data / "segments").iterdir())
+        data.rename(whole)
+        for name, damage, said in (
+                ("key", empty, "the token key was damaged"), ("key", folder, "key: Is a directory"),
+                ("token", garbage, ""), ("token", folder, "token: Is a directory"), ("address", garbage, ""),
+                ("lock", garbage, ""), ("store.db", garbage, "an empty one takes its place"), ("store.db", empty, ""),
+                ("store.db", cut, "an empty one takes its place"), ("store.db", folder, "unable to open"),
+                ("store.db", newer, "written by a newer Muster"), ("store.db", foreign, "of another program"),
+                ("store.db-wal", garbage, ""), ("keeper.sock", garbage, ""), ("rings/db-1.1.out", garbage, ""),
+                ("instances/db-1.1", garbage, ""), (segment, garbage, "nothing in it can be read"), (segment, cut, ""),
+                (segment, empty, ""), ("segments/ffffffffffffffff.raw", garbage, "was damaged"),
+                ("segments/what", garbage, "")):
+            shutil.rmtree(data, ignore_errors=True)
+            shutil.copytree(whole, data)
+            damage(data / name)
+            runtime = p.start("serve", "--listen", "127.0.0.1:0", stderr=subprocess.PIPE)
+            serves = runtime.stdout.readline().startswith("listening on ")
+            if serves:
+                p.run("events")
+                runtime.terminate()
+            error = runtime.communicate(timeout=LIMIT)[1]
+            assert runtime.returncode == (0 if serves else 1), (name, damage.__name__, runtime.returncode, error)
+            assert said in error and (serves or said), (name, damage.__name__, error)
 
 
 def main():
