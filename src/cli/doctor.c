@@ -51,10 +51,9 @@ void doctor_remedy(Finding *finding, const char *text, ...) {
 
 static void examine(Doctor *doctor) {
     static void (*const CHECKS[])(Doctor * doctor) = {
-        doctor_check_kernel, doctor_check_proc,        doctor_check_cgroup, doctor_check_limits,
-        doctor_check_memory, doctor_check_terminal,    doctor_check_shell,  doctor_check_folder,
-        doctor_check_space,  doctor_check_socket_path, doctor_check_port,   doctor_check_clock,
-        doctor_check_locale,
+        doctor_check_kernel, doctor_check_proc,     doctor_check_cgroup, doctor_check_limits,
+        doctor_check_memory, doctor_check_terminal, doctor_check_shell,  doctor_check_folder,
+        doctor_check_space,  doctor_check_port,     doctor_check_clock,  doctor_check_locale,
     };
     data_read(doctor->data_folder, DATA_ADDRESS, &doctor->runtime);
     for (size_t i = 0; i < sizeof CHECKS / sizeof *CHECKS; i++)

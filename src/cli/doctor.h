@@ -42,5 +42,4 @@ void doctor_check_locale(Doctor *doctor);
 /* The folder and the port (doctor_place.c). */
 void doctor_check_folder(Doctor *doctor);
 void doctor_check_space(Doctor *doctor);
-void doctor_check_socket_path(Doctor *doctor);
 void doctor_check_port(Doctor *doctor);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "cli/doctor.h"
@@ -119,26 +118,6 @@ void doctor_check_space(Doctor *doctor) {
     Finding *finding = doctor_finding(doctor, "disk space", state, "%llu MB free", megabytes);
     if (state != FINDING_GOOD)
         doctor_remedy(finding, "make room, or name a folder on another disk with --data DIR");
-}
-
-void doctor_check_socket_path(Doctor *doctor) {
-    char folder[4096], *path;
-    existing_folder(doctor, folder, sizeof folder);
-    path = realpath(folder, NULL);
-    bool ours = strcmp(folder, doctor->data_folder) == 0;
-    size_t len =
-        (path ? strlen(path) : 0) + (ours ? 0 : strlen("/.muster")) + strlen("/keeper.sock");
-    free(path);
-    size_t most = sizeof((struct sockaddr_un *)0)->sun_path - 1;
-    if (len <= most) {
-        doctor_finding(doctor, "socket path", FINDING_GOOD, "%zu of %zu bytes", len, most);
-        return;
-    }
-    Finding *finding = doctor_finding(doctor, "socket path", FINDING_BAD,
-                                      "the keeper's socket would have a path of %zu bytes, more "
-                                      "than %zu",
-                                      len, most);
-    doctor_remedy(finding, "name a folder with a shorter path with --data DIR");
 }
 
 /* ---- the port ---- */

@@ -124,6 +124,11 @@ static Instance *instance_of_label(Orchestrator *orchestrator, const LaunchLabel
     return service_instance(service, label->replica);
 }
 
+static bool ran(RtServiceState noted) {
+    return noted == RT_SERVICE_STATE_HEALTHY || noted == RT_SERVICE_STATE_RUNNING ||
+           noted == RT_SERVICE_STATE_UNHEALTHY;
+}
+
 /* Where it stood before, if that is known, without another word; else it is looked at anew. */
 static void resume(Instance *instance, const ProcessInfo *info) {
     World *world = instance->service->orchestrator->world;
@@ -132,10 +137,7 @@ static void resume(Instance *instance, const ProcessInfo *info) {
     instance->service->wanted = true;
     instance->started_wall = info->started_at;
     instance->state = RT_SERVICE_STATE_STARTING;
-    bool was_ready = instance->noted == RT_SERVICE_STATE_HEALTHY ||
-                     instance->noted == RT_SERVICE_STATE_RUNNING ||
-                     instance->noted == RT_SERVICE_STATE_UNHEALTHY;
-    if (instance->noted_run == instance->run && was_ready) {
+    if (instance->noted_run == instance->run && ran(instance->noted)) {
         instance->state = has_check ? RT_SERVICE_STATE_HEALTHY : RT_SERVICE_STATE_RUNNING;
         Nanos up = world_wall(world) - instance->ready_wall;
         instance->ready_now = world_now(world) - (up > 0 ? up : 0);
@@ -192,16 +194,36 @@ static void take(Orchestrator *orchestrator, const ProcessInfo *info) {
         life_ended(life, info);
 }
 
+/* Services ran, and none of their processes is left, nor the keeper that held them: the machine has
+ * restarted, say. Then the project begins anew, with its tasks. */
+static bool is_all_lost(Orchestrator *orchestrator) {
+    size_t at = 0;
+    if (!orchestrator->host)
+        return false;
+    for (const ProcessInfo *info; (info = process_next(orchestrator->host, &at));)
+        if (info->state != PROCESS_EXITED || !info->adopted)
+            return false;
+    for (size_t s = 0; s < orchestrator->services.count; s++) {
+        const Service *service = orchestrator->services.items[s];
+        for (size_t i = 0; i < service->instances.count; i++)
+            if (ran(service->instances.items[i]->noted))
+                return true;
+    }
+    return false;
+}
+
 /* What was on its way when the runtime ended, and has no process, goes on. */
-static void go_on(Service *service) {
+static void go_on(Service *service, bool all_lost) {
     for (size_t i = 0; i < service->instances.count; i++) {
         Instance *instance = service->instances.items[i];
         RtServiceState noted = instance->noted;
         if (instance->life || noted == RT_SERVICE_STATE_UNSPECIFIED)
             continue;
+        bool anew = all_lost && noted == RT_SERVICE_STATE_COMPLETED && !service->stopped_by_user &&
+                    service->config->kind == RT_SERVICE_KIND_TASK;
         service->wanted |= noted != RT_SERVICE_STATE_STOPPED;
-        if (noted == RT_SERVICE_STATE_COMPLETED || noted == RT_SERVICE_STATE_FAILED ||
-            noted == RT_SERVICE_STATE_SKIPPED) {
+        if (!anew && (noted == RT_SERVICE_STATE_COMPLETED || noted == RT_SERVICE_STATE_FAILED ||
+                      noted == RT_SERVICE_STATE_SKIPPED)) {
             instance->state = instance->shown = noted;
             instance->wanted = !service->stopped_by_user;
         } else if (noted != RT_SERVICE_STATE_STOPPED && noted != RT_SERVICE_STATE_STOPPING) {
@@ -228,10 +250,11 @@ static void take_all(Orchestrator *orchestrator) {
 }
 
 static void restore(Orchestrator *orchestrator) {
+    bool all_lost = is_all_lost(orchestrator);
     if (orchestrator->host)
         take_all(orchestrator);
     for (size_t s = 0; s < orchestrator->services.count; s++)
-        go_on(orchestrator->services.items[s]);
+        go_on(orchestrator->services.items[s], all_lost);
     orchestrator->knows = true;
     if (orchestrator->config)
         orchestrator_event(orchestrator, (Span){0}, RT_SERVICE_EVENT_TYPE_RUNTIME_STARTED,
