@@ -25,8 +25,7 @@ bool broker_find_provider(const BrokerBinding *binding, Span service_id, BrokerP
 
 double broker_provider_load(void *owner, Span service_id) {
     const BrokerBinding *binding = owner;
-    TopologyInstance instance;
-    return topology_find(binding->topology, service_id, &instance) ? instance.load : -1;
+    return topology_load(binding->topology, service_id);
 }
 
 /* ---- what comes in ---- */

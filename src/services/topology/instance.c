@@ -54,6 +54,11 @@ static double load_of(const Instance *instance) {
     return metrics && metrics->has_in_flight ? metrics->in_flight : -1;
 }
 
+double topology_load(const Topology *topology, Span service_id) {
+    const Instance *instance = map_get(&topology->instances, service_id);
+    return instance ? load_of(instance) : -1;
+}
+
 void instance_describe(const Instance *instance, TopologyInstance *ret) {
     *ret = (TopologyInstance){
         .service_id = instance_id(instance),
@@ -555,10 +560,10 @@ static void take_health(Topology *topology, Instance *instance, const RtApplicat
     watch_changed(topology->watch, &node->watch);
 }
 
-bool topology_beat(Topology *topology, const RtHeartbeatRequest *beat) {
+BeatAnswer topology_beat(Topology *topology, const RtHeartbeatRequest *beat) {
     Instance *instance = map_get(&topology->instances, beat->service_id);
     if (!instance || instance->ended)
-        return false;
+        return BEAT_UNKNOWN;
     Nanos now = topology_now(topology);
     instance->last_beat = now;
     instance->last_beat_wall = instance->node->last_beat_wall = topology_wall_ms(topology);
@@ -571,7 +576,7 @@ bool topology_beat(Topology *topology, const RtHeartbeatRequest *beat) {
     if (instance->state == RT_CONNECTION_STATE_STALE || instance->state == RT_CONNECTION_STATE_DEAD)
         set_state(topology, instance, judge(instance, now));
     tell_beat(topology, instance, beat);
-    return !instance->again;
+    return instance->again ? BEAT_OUTDATED : BEAT_TAKEN;
 }
 
 /* ---- processes ---- */

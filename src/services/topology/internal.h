@@ -224,8 +224,12 @@ Status topology_register(Topology *topology, const RtRegisterServiceRequest *req
                          Span peer_host, Arena *arena, RtServiceHandle *ret);
 /* Whether it was known. */
 bool topology_unregister(Topology *topology, Span service_id);
-/* Whether it may go on so: it is known, and its interval is what it was told. */
-bool topology_beat(Topology *topology, const RtHeartbeatRequest *beat);
+typedef enum BeatAnswer {
+    BEAT_UNKNOWN,
+    BEAT_TAKEN,
+    BEAT_OUTDATED, /* taken, but its interval is another one now, of which it does not know */
+} BeatAnswer;
+BeatAnswer topology_beat(Topology *topology, const RtHeartbeatRequest *beat);
 /* What is configured for its service has changed. */
 void instance_configure(Topology *topology, Instance *instance, const TopologySettings *settings);
 

@@ -103,6 +103,9 @@ void topology_listen(Topology *topology, const TopologyListener *listener, void 
 /* By service_id, or by instance id. False when it is not known. */
 bool topology_find(const Topology *topology, Span id, TopologyInstance *ret);
 
+/* The `load` of an instance alone, for who asks often; negative where it is not known. */
+double topology_load(const Topology *topology, Span service_id);
+
 /* The calls of the last ten seconds that a service answered. */
 typedef struct TopologyTraffic {
     double rps, error_rate;

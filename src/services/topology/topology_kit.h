@@ -180,7 +180,8 @@ static inline StatusCode kit_register(Kit *kit, KitService *service) {
 }
 
 static inline bool kit_beat(Kit *kit, const KitService *service) {
-    return topology_beat(kit->topology, &(RtHeartbeatRequest){.service_id = span_of(service->id)});
+    return topology_beat(kit->topology,
+                         &(RtHeartbeatRequest){.service_id = span_of(service->id)}) == BEAT_TAKEN;
 }
 
 static inline bool kit_call(Kit *kit, const KitService *from, const char *to, int64_t latency_us) {

@@ -44,9 +44,12 @@ static void unregister_message(Call *call, const void *message) {
 
 /* ---- Heartbeat ---- */
 
-#define ADVICE                                                                                     \
-    SPAN("call RegisterService again: this service_id is not registered (any more), or its "       \
-         "interval is another one now")
+static const Span ADVICE[] = {
+    [BEAT_UNKNOWN] =
+        SPAN("this service_id is not registered (any more): call RegisterService again"),
+    [BEAT_OUTDATED] = SPAN("the interval of its heartbeats is another one now: call "
+                           "RegisterService again, which tells it"),
+};
 
 static void put_bytes(char **at, uint32_t number, Span bytes) {
     *at += wire_put_varint(*at, number << 3 | WIRE_BYTES);
@@ -56,7 +59,7 @@ static void put_bytes(char **at, uint32_t number, Span bytes) {
 }
 
 /* A client that does not read its answers does without: beats count all the same. */
-static void answer_beat(Call *call, const RtHeartbeatRequest *beat, bool known) {
+static void answer_beat(Call *call, const RtHeartbeatRequest *beat, BeatAnswer answer) {
     char encoded[64 + 2 * WIRE_VARINT_MAX + 128], *at = encoded;
     if (call_user(call))
         return;
@@ -64,14 +67,14 @@ static void answer_beat(Call *call, const RtHeartbeatRequest *beat, bool known) 
         at += wire_put_varint(at, RtHeartbeatResponse_sequence_number << 3 | WIRE_VARINT);
         at += wire_put_varint(at, (uint64_t)beat->sequence);
     }
-    if (known) {
+    if (answer == BEAT_TAKEN) {
         at += wire_put_varint(at, RtHeartbeatResponse_acknowledged_number << 3 | WIRE_VARINT);
         at += wire_put_varint(at, 1);
     }
     if (beat->service_id.len <= 64)
         put_bytes(&at, RtHeartbeatResponse_service_id_number, beat->service_id);
-    if (!known)
-        put_bytes(&at, RtHeartbeatResponse_message_number, ADVICE);
+    if (answer != BEAT_TAKEN)
+        put_bytes(&at, RtHeartbeatResponse_message_number, ADVICE[answer]);
     if (call_send_encoded(call, span(encoded, (size_t)(at - encoded))) < 0)
         call_set_user(call, call); /* slow */
 }
