@@ -263,6 +263,7 @@ int main(int argc, char **argv) {
     search(&bench, "latest 1000 errors of a service", "service:service-07 level>=error", 1000,
            false);
     search(&bench, "latest 1000 of a service", "service:service-07", 1000, false);
+    search(&bench, "latest 10000 of a quiet service", "service:service-quiet", QUIET, false);
     search(&bench, "regular expression, all", "/dead[a-z]+ detected/", 1000, false);
     search(&bench, "histogram of everything", "", 0, true);
     logs_close(bench.logs);

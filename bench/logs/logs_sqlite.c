@@ -109,6 +109,8 @@ int main(int argc, char **argv) {
     search(database, "latest 1000 errors of a service",
            "SELECT * FROM log WHERE service = 'service-07' AND level >= 4 ORDER BY id DESC LIMIT "
            "1000");
+    search(database, "latest 10000 of a quiet service",
+           "SELECT * FROM log WHERE service = 'service-quiet' ORDER BY id DESC LIMIT 10000");
     search(database, "histogram of everything",
            "SELECT time / 167, level, count(*) FROM log GROUP BY 1, 2");
     sqlite3_close(database);

@@ -1,6 +1,7 @@
 #include "services/logs/block.h"
 
 #include "base/hash.h"
+#include "services/logs/fold.h"
 
 #define MAGIC UINT32_C(0x31424c4d) /* "MLB1" */
 
@@ -131,6 +132,25 @@ void block_done(Block *block) {
     buf_done(&block->bytes);
 }
 
+/* Where the bit of a name stands, in lower case. */
+static unsigned name_bit(Span name) {
+    char folded[64];
+    size_t len = name.len < sizeof folded ? name.len : sizeof folded;
+    for (size_t i = 0; i < len; i++)
+        folded[i] = fold_char(name.ptr[i]);
+    return hash_bytes(span(folded, len), MAGIC) % 256;
+}
+
+static void add_name(BlockRange *range, Span name) {
+    unsigned bit = name_bit(name);
+    range->names[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
+static bool may_have_name(const BlockRange *range, Span name) {
+    unsigned bit = name_bit(name);
+    return memchr(name.ptr, '*', name.len) || range->names[bit / 64] >> bit % 64 & 1;
+}
+
 BlockRange block_range(const BlockContent *content) {
     const BlockChunk *last = &content->chunks[content->chunk_count - 1];
     BlockRange range = {.first = content->chunks[0].first,
@@ -146,6 +166,13 @@ BlockRange block_range(const BlockContent *content) {
             range.time_max = chunk->time_max;
         range.levels |= chunk->levels;
     }
+    for (size_t i = 0; i < content->source_count; i++) {
+        const BlockSource *one = &content->sources[i];
+        if (!one->chunks)
+            continue;
+        add_name(&range, one->source.service);
+        add_name(&range, one->source.instance);
+    }
     return range;
 }
 
@@ -154,8 +181,15 @@ bool block_read_range(Span bytes, BlockRange *ret) {
     Unpack in = unpack_begin(span_skip(bytes, BLOCK_HEAD));
     if (!read_chunks(&in, &block))
         return false;
-    *ret = block_range(&(BlockContent){
-        .chunks = block.chunks, .chunk_count = block.chunk_count, .journal = block.journal});
+    bool all = read_sources(&in, &block);
+    *ret = block_range(&(BlockContent){.chunks = block.chunks,
+                                       .chunk_count = block.chunk_count,
+                                       .sources = block.sources.items,
+                                       .source_count = block.sources.count,
+                                       .journal = block.journal});
+    if (!all) /* there may be any */
+        memset(ret->names, 0xff, sizeof ret->names);
+    array_done(&block.sources);
     return true;
 }
 
@@ -258,7 +292,9 @@ uint64_t block_chunks(const Block *block, const Filter *filter,
     return choose(&choice, filter_root(filter)) & all;
 }
 
-static bool range_may_match(const FilterNode *node, const BlockChunk *range) {
+static bool range_may_match(const FilterNode *node, const BlockRange *range) {
+    BlockChunk whole = {
+        .time_min = range->time_min, .time_max = range->time_max, .levels = range->levels};
     bool any = false;
     switch (node->kind) {
     case FILTER_AND:
@@ -271,14 +307,17 @@ static bool range_may_match(const FilterNode *node, const BlockChunk *range) {
             any = range_may_match(child, range);
         return any;
     case FILTER_LEVEL:
-        return level_may_fit(node, range);
+        return level_may_fit(node, &whole);
     case FILTER_TIME:
-        return time_may_fit(node, range);
+        return time_may_fit(node, &whole);
+    case FILTER_SERVICE:
+    case FILTER_INSTANCE:
+        return may_have_name(range, node->text);
     default:
         return true;
     }
 }
 
-bool block_range_may_match(const BlockChunk *range, const Filter *filter) {
+bool block_range_may_match(const BlockRange *range, const Filter *filter) {
     return range_may_match(filter_root(filter), range);
 }

@@ -58,14 +58,15 @@ typedef struct BlockRange {
     int64_t journal;      /* as in BlockContent */
     Nanos time_min, time_max;
     uint8_t levels;
+    uint64_t names[4]; /* services and instances: a bit for the hash of each */
 } BlockRange;
 BlockRange block_range(const BlockContent *content);
 /* The same from a block's first BLOCK_RANGE_MAX bytes. */
-#define BLOCK_RANGE_MAX 4096
+#define BLOCK_RANGE_MAX (16 * 1024)
 bool block_read_range(Span bytes, BlockRange *ret);
 
-/* Whether something in that range of times and levels may match. */
-bool block_range_may_match(const BlockChunk *range, const Filter *filter);
+/* Whether something in that block may match. */
+bool block_range_may_match(const BlockRange *range, const Filter *filter);
 
 /* A bit for each chunk that may have an entry that matches. `last_run` gives the last run of a
  * service. */

@@ -39,6 +39,7 @@ static void sync_now(LogActor *actor) {
     if (r < 0)
         return;
     actor->dirty = false;
+    actor->untidy = true;
     actor->unsynced = 0;
     log_outputs_synced(actor);
     if (!log_store_waiting(actor->store))
@@ -56,8 +57,10 @@ static void write_now(LogActor *actor) {
 static bool tidy(LogActor *actor) {
     int r = actor->broken ? -ENOTRECOVERABLE : log_store_tidy(actor->store, actor->wall);
     actor->tidying = r > 0;
-    if (r <= 0)
+    if (r <= 0) {
         actor->tidied = actor->wall;
+        actor->untidy = false;
+    }
     return r > 0;
 }
 
@@ -96,7 +99,7 @@ void log_tick_run(LogActor *actor, LogTask *task) {
         actor->tidying = true;
     if (actor->tidying)
         again |= tidy(actor);
-    tick->again = again || actor->dirty || log_store_waiting(actor->store);
+    tick->again = again || actor->dirty || actor->untidy || log_store_waiting(actor->store);
     tick->broken = actor->broken ? SPAN("a sync of the logs' segments failed: what is on the disk "
                                         "is not known; start the runtime again")
                                  : (Span){NULL, 0};

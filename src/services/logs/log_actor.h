@@ -46,6 +46,7 @@ struct LogActor {
     bool continuing; /* a task to go on is under way */
     LogTask go_on;
     bool tidying; /* there is packing or dropping to do: between ticks when nobody reads */
+    bool untidy;  /* something was written since then */
     Nanos tidied;
     Arena arena;
 };

@@ -226,19 +226,10 @@ static int64_t last_run(void *owner, Span service) {
     return log_store_last_run(owner, service);
 }
 
-/* Whether the range of a block can have a match at all. */
-static bool range_may_match(const SealedBlock *sealed, const Filter *filter) {
-    BlockChunk whole = {.count = 1,
-                        .time_min = sealed->range.time_min,
-                        .time_max = sealed->range.time_max,
-                        .levels = sealed->range.levels};
-    return block_range_may_match(&whole, filter);
-}
-
 /* The chunk at or behind (before) the sequence in one sealed block; 0: none. */
 static int find_in_block(LogStore *store, SealedBlock *sealed, const Filter *filter,
                          int64_t sequence, bool backwards, bool texts, LogChunk *ret) {
-    if (!range_may_match(sealed, filter))
+    if (!block_range_may_match(&sealed->range, filter))
         return 0;
     int error;
     const Block *block = log_store_load(store, sealed, &error);

@@ -9,6 +9,7 @@
 #include "os/simulated_disk.h"
 #include "os/simulation.h"
 #include "schema/codec.h"
+#include "services/logs/log_store_internal.h"
 #include "services/logs/logs_internal.h"
 
 /* A world with a disk and logs on it. */
@@ -587,6 +588,39 @@ static void test_queries_against_model(void **state) {
     bed_done(&bed);
 }
 
+/* ---- a quiet service beside one that floods ---- */
+
+static size_t loaded_blocks(const Bed *bed) {
+    const LogStore *store = bed->logs->actor.store;
+    size_t loaded = 0;
+    for (size_t i = 0; i < store->sealed_blocks.count; i++)
+        loaded += store->sealed_blocks.items[i].loaded != NULL;
+    return loaded;
+}
+
+/* What it said last is not pushed out, and is found without looking at what the other has said. */
+static void test_quiet_service(void **state) {
+    Bed bed = bed_new(9);
+    char text[4000];
+    Span message = span(memset(text, 'x', sizeof text), sizeof text);
+    write_one(&bed, "quiet", RT_LOG_LEVEL_INFO, "first", NULL);
+    write_one(&bed, "Quiet", RT_LOG_LEVEL_INFO, "second", NULL);
+    for (size_t i = 0; i < 2500; i++) {
+        logs_write(bed.logs, &(RtLogEntry){.service_name = SPAN("noisy"), .message = message});
+        if (i % 100 == 0)
+            run_for(&bed, 10 * NANOS_PER_MILLI);
+    }
+    run_for(&bed, NANOS_PER_SECOND);
+    assert_true(log_store_usage(bed.logs->actor.store).blocks >= 4);
+    ASSERT_MESSAGES(&bed, "service:quiet", "first", "second");
+    assert_int_equal(loaded_blocks(&bed), 1);
+    ASSERT_MESSAGES(&bed, "service:absent OR instance:absent-1", NULL);
+    assert_int_equal(loaded_blocks(&bed), 1);
+    ASSERT_MESSAGES(&bed, "service:quie*", "first", "second");
+    assert_true(loaded_blocks(&bed) > 1);
+    bed_done(&bed);
+}
+
 /* ---- followers ---- */
 
 typedef struct Follow {
@@ -850,6 +884,7 @@ int main(void) {
         cmocka_unit_test(test_bytes_over_lives),
         cmocka_unit_test(test_kills),
         cmocka_unit_test(test_queries_against_model),
+        cmocka_unit_test(test_quiet_service),
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_follower_that_never_reads),
         cmocka_unit_test(test_slow_callers),
