@@ -9,9 +9,8 @@
 #define SEGMENT_HEADER_SIZE 32
 #define SEGMENT_RECORD_SIZE 32 /* before the payload */
 #define SEGMENT_PAYLOAD_MAX (64 * 1024)
-/* Records begin a new block when theirs is so large, and longer appends are several records. A
- * block is unpacked as a whole: twice as much packs by 5 % better, and is read half as fast by who
- * looks for a line. */
+/* Of a block with several records; longer appends are several records. A block is unpacked as a
+ * whole: twice as much packs by 5 % better, and is read half as fast by who looks for a line. */
 #define SEGMENT_BLOCK_SIZE  (32 * 1024)
 #define SEGMENT_BLOCK_MAX   (2 * SEGMENT_PAYLOAD_MAX + SEGMENT_RECORD_SIZE)
 #define SEGMENT_BLOCK_HEAD  16        /* before a packed block */

@@ -108,6 +108,9 @@ void segment_free(SegmentStore *store, Segment *segment);
 
 /* Makes the stream a member; the number is behind all. */
 void segment_join(Segment *segment, SegmentStream *stream);
+/* Adds a record of `size` bytes, which stands at `position` in the file, to a block: to the last
+ * one, or a new one where the last is full. */
+void segment_block(Segment *segment, int64_t position, size_t size);
 /* Notes that a record of the stream begins in the segment's last block. */
 void segment_note(Segment *segment, SegmentStream *stream, uint32_t number, const Record *record);
 

@@ -72,14 +72,7 @@ static void index_records(Opening *opening) {
          (size = segment_record_get(span_skip(buf_span(&opening->clean), at), segment->header.id,
                                     &record));
          at += size) {
-        Block *block =
-            segment->blocks.count ? &segment->blocks.items[segment->blocks.count - 1] : NULL;
-        if (!block || block->raw >= SEGMENT_BLOCK_SIZE) {
-            block = array_push(&segment->blocks);
-            *block = (Block){.position = (uint32_t)at};
-        }
-        block->raw += (uint32_t)size;
-        block->stored = block->raw;
+        segment_block(segment, (int64_t)at, size);
         take_record(opening, &record);
     }
     segment->size = (int64_t)opening->clean.len;

@@ -109,20 +109,25 @@ static int begin_active(SegmentStore *store) {
     return 0;
 }
 
+void segment_block(Segment *segment, int64_t position, size_t size) {
+    size_t count = segment->blocks.count;
+    Block *block = count ? &segment->blocks.items[count - 1] : NULL;
+    if (!block || block->raw + size > SEGMENT_BLOCK_SIZE) {
+        block = array_push(&segment->blocks);
+        *block = (Block){.position = (uint32_t)position};
+    }
+    block->raw += (uint32_t)size;
+    block->stored = block->raw;
+}
+
 void segment_put(SegmentStore *store, const Record *record) {
     Segment *active = store->active;
     size_t before = store->buffer.len;
-    Block *block = active->blocks.count ? &active->blocks.items[active->blocks.count - 1] : NULL;
-    if (!block || block->raw >= SEGMENT_BLOCK_SIZE) {
-        block = array_push(&active->blocks);
-        *block = (Block){.position = (uint32_t)active->size};
-    }
     segment_record_put(&store->buffer, active->header.id, record);
-    uint32_t size = (uint32_t)(store->buffer.len - before);
-    block->raw += size;
-    block->stored += size;
-    active->size += size;
-    store->total += size;
+    size_t size = store->buffer.len - before;
+    segment_block(active, active->size, size);
+    active->size += (int64_t)size;
+    store->total += (int64_t)size;
 }
 
 int segment_close_active(SegmentStore *store) {
@@ -292,7 +297,8 @@ int segment_store_append(SegmentStream *stream, int64_t offset, Span bytes, Nano
         return -ERANGE;
     bytes = span_skip(bytes, (size_t)(stream->end - offset));
     while (bytes.len) {
-        size_t size = bytes.len < SEGMENT_BLOCK_SIZE ? bytes.len : SEGMENT_BLOCK_SIZE;
+        size_t most = SEGMENT_BLOCK_SIZE - SEGMENT_RECORD_SIZE;
+        size_t size = bytes.len < most ? bytes.len : most;
         Record record = {RECORD_BYTES, 0, stream->end, wall, span(bytes.ptr, size)};
         int r = append_record(stream, &record);
         if (r < 0)

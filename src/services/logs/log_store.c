@@ -257,9 +257,13 @@ int64_t log_store_add_encoded(LogStore *store, LogSourceName *source, Span encod
                               const RtLogEntry *entry) {
     if (!store->encoded.len)
         store->encoded_from = segment_stream_end(store->entries);
-    int64_t offset = store->encoded_from + (int64_t)store->encoded.len;
+    size_t begin = store->encoded.len;
     buf_add(&store->encoded, encoded);
-    return add(store, source, offset, encoded, entry);
+    int64_t offset = store->encoded_from + (int64_t)begin;
+    int64_t sequence = add(store, source, offset, encoded, entry);
+    if (store->chunks[store->chunk_count - 1].rows.count == 1)
+        *array_push(&store->pieces) = begin;
+    return sequence;
 }
 
 /* ---- to the disk ---- */
@@ -273,11 +277,31 @@ static int write_all(SegmentStream *stream, Buf *bytes, Nanos wall) {
     return r;
 }
 
+/* Those of a chunk in one piece, so that they share a block of the segment store as far as they
+ * can: who looks for one of them unpacks what belongs to its chunk, and little more. */
+static int write_entries(LogStore *store, Nanos wall) {
+    int r = 0;
+    size_t from = 0;
+    for (size_t i = 0; r == 0 && i <= store->pieces.count; i++) {
+        size_t until = i < store->pieces.count ? store->pieces.items[i] : store->encoded.len;
+        Span piece = span(store->encoded.ptr + from, until - from);
+        if (piece.len)
+            r = segment_store_append(store->entries, store->encoded_from + (int64_t)from, piece,
+                                     wall);
+        from = until;
+    }
+    if (r == 0) {
+        buf_clear(&store->encoded);
+        store->pieces.count = 0;
+    }
+    return r;
+}
+
 /* The order matters to a kill in between: bytes, then the rows that say where they are, then the
  * block that says where the rows are. */
 int log_store_flush(LogStore *store, Nanos wall) {
     write_rows(store);
-    int r = write_all(store->entries, &store->encoded, wall);
+    int r = write_entries(store, wall);
     if (r == 0)
         r = write_all(store->rows, &store->records, wall);
     if (r < 0 || !store->sealed.len)
@@ -423,6 +447,7 @@ void log_store_close(LogStore *store) {
     array_done(&store->sealed_blocks);
     buf_done(&store->records);
     buf_done(&store->encoded);
+    array_done(&store->pieces);
     buf_done(&store->sealed);
     log_store_read_done(&store->read);
     free(store);

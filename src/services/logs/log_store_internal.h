@@ -52,7 +52,8 @@ struct LogStore {
     Buf records;
     Buf encoded; /* entries, from `encoded_from` on in their stream */
     int64_t encoded_from;
-    Buf sealed; /* a block that could not be written yet */
+    ARRAY(size_t) pieces; /* where in them a chunk begins */
+    Buf sealed;           /* a block that could not be written yet */
     BlockRange sealed_range;
 
     ARRAY(SealedBlock) sealed_blocks; /* ascending */
