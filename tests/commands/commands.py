@@ -892,6 +892,43 @@ def kill_runtime(p):
                 os.kill(int(path.parent.name), signal.SIGKILL)
 
 
+def test_up_ends_when_all_has_ended():
+    tasks = "services:\n  build: { command: 'sleep 0.2; echo built', task: true }\n" \
+            "  check: { command: echo checked, task: true, depends_on: [build] }\n" \
+            "  off: { command: sleep 1000, disabled: true }\n"
+    database = "  db: { external: true, health_check: { type: tcp, port: 1, start_limit: 100ms } }\n"
+    with project(tasks) as p:
+        shown = p.run("up", "--listen", "127.0.0.1:0").out
+        assert "build | built" in shown and "check | checked" in shown and "all services have ended" in shown, shown
+        p.run("ps", code=3)
+        terminal = Terminal(["up", "--listen", "127.0.0.1:0"], p.folder)
+        assert terminal.expect("all services have ended").end() == 0
+        p.up()
+        child = p.start("up")  # joins in, and stays
+        while "completed" not in child.stdout.readline():
+            pass
+        time.sleep(1.5)
+        assert child.poll() is None
+        child.send_signal(signal.SIGTERM)
+        child.stdout.read()
+        assert child.wait(LIMIT) == 130
+    with project(tasks.replace("echo checked", "exit 3") + database) as p:
+        shown = p.run("up", "--listen", "127.0.0.1:0", code=1).out
+        assert "check failed" in shown and "all services have ended" in shown, shown
+        terminal = Terminal(["up", "--listen", "127.0.0.1:0"], p.folder)
+        terminal.expect("check.*failed.*exited with code 3").type(b"\x03").expect("detach").type(b"s")
+        assert terminal.expect("all is stopped").end() == 130
+    with project(tasks + "  web: { command: 'true', schedule: { interval: 1h } }\n") as p:
+        child = p.start("up", "--listen", "127.0.0.1:0")
+        while "checked" not in child.stdout.readline():
+            pass
+        time.sleep(1.5)
+        assert child.poll() is None  # something is to come
+        p.run("down")
+        child.stdout.read()
+        assert child.wait(LIMIT) == 0
+
+
 def test_up_shows_no_earlier_run():
     with project("services:\n  web: { command: echo in turn $TURN; sleep 1000 }\n") as p:
         for turn in "12":

@@ -27,7 +27,9 @@ static const char HELP[] =
     "and\n"
     "shows what they print. In a terminal, Ctrl-C asks whether to stop it or to leave it running, "
     "and\n"
-    "Space opens the page.\n"
+    "Space opens the page. It ends by itself when all services have: with 0 when all completed; "
+    "with 1\n"
+    "when one failed, which in a terminal is left to be looked at.\n"
     "\n"
     "Where the project runs already, it joins in: files that were changed since come into force, "
     "what\n"
@@ -61,6 +63,7 @@ static const char HELP[] =
 #define PROBE_LIMIT  NANOS_PER_SECOND
 #define REPLAY       1000 /* of the latest entries, of a project that ran already */
 #define AGAIN        (200 * NANOS_PER_MILLI)
+#define LAST_WORDS   NANOS_PER_SECOND /* until what the last service printed has come */
 
 typedef struct Up {
     Remote remote;
@@ -77,7 +80,7 @@ typedef struct Up {
     ServiceList services;
     StartupView view;
     RemoteCall watching, starting, adoptions, logs, events;
-    Timer tick, again;
+    Timer tick, again, over;
     int64_t last; /* sequence of the latest log entry that is not to be shown any more */
     Terminal *terminal;
     bool asking;  /* whether to stop or to detach */
@@ -162,6 +165,55 @@ static void follow(Up *up) {
                  &(RtWatchEventsRequest){0});
 }
 
+/* ---- nothing is left to run ---- */
+
+/* What is not Muster's to run, or is not to run now, holds nobody up. */
+static bool counts(const RtServiceStatus *service) {
+    return service->kind != RT_SERVICE_KIND_EXTERNAL && service->kind != RT_SERVICE_KIND_BUILTIN &&
+           !service->disabled;
+}
+
+static bool has_ended(const Up *up, const RtServiceStatus *service) {
+    const ServiceConfig *config = config_service(up->place.config, service->name);
+    bool comes_again = service->next_start_ms || (config && config->watch.paths.count);
+    return !comes_again && (service->state == RT_SERVICE_STATE_COMPLETED ||
+                            service->state == RT_SERVICE_STATE_FAILED ||
+                            service->state == RT_SERVICE_STATE_SKIPPED);
+}
+
+/* A project that this command has started is over when all that it was to run has ended by itself.
+ * Somebody at a terminal, where something has failed, may want to look at it first. */
+static bool is_over(const Up *up) {
+    size_t counted = 0;
+    bool failed = false;
+    for (size_t i = 0; i < up->services.items.count; i++) {
+        const RtServiceStatus *service = up->services.items.items[i]->status;
+        if (!counts(service))
+            continue;
+        counted++;
+        failed |= service->state != RT_SERVICE_STATE_COMPLETED;
+        if (!has_ended(up, service))
+            return false;
+    }
+    return counted && !up->joins && !up->detach && up->started && !(failed && up->terminal);
+}
+
+static void on_over(Timer *timer) {
+    Up *up = CONTAINER(timer, Up, over);
+    bool failed = up->failed;
+    for (size_t i = 0; i < up->services.items.count; i++)
+        failed |= up->services.items.items[i]->status->state == RT_SERVICE_STATE_FAILED;
+    if (is_over(up) && !up->asking && !up->remote.quiet)
+        puts("all services have ended");
+    if (is_over(up) && !up->asking)
+        finish(up, UP_STOPS, failed ? EXIT_FAILED : EXIT_DONE);
+}
+
+static void look_whether_over(Up *up) {
+    if (is_over(up) && !timer_is_armed(&up->over))
+        wheel_arm(world_wheel(up->world), &up->over, world_now(up->world) + LAST_WORDS);
+}
+
 /* ---- the start ---- */
 
 /* A process that ran already counts as the service from now on: nobody should have to guess. */
@@ -190,6 +242,7 @@ static void on_change(void *owner, const void *message) {
     service_list_update(&up->services, message);
     if (!up->started && !up->view.live && !up->remote.quiet)
         startup_view_tell(&up->view, &up->services, message);
+    look_whether_over(up);
 }
 
 /* A runtime that was killed comes back, by its keeper; without a keeper, somebody has ended it. */
@@ -302,6 +355,7 @@ static void on_start_closed(void *owner, Status status) {
     } else {
         remote_cancel(&up->adoptions);
         follow(up);
+        look_whether_over(up);
     }
 }
 
@@ -322,6 +376,7 @@ static void start(Up *up) {
     remote_begin(&up->remote, &up->starting, ORCHESTRATOR_METHOD(StartAllServices), &request);
     up->tick.fire = on_tick;
     up->again.fire = on_again;
+    up->over.fire = on_over;
     if (up->view.live)
         wheel_arm(wheel, &up->tick, world_now(up->world) + TICK);
 }
@@ -357,6 +412,7 @@ static void on_key(void *owner, Span keys) {
     else
         puts("going on");
     fflush(stdout);
+    look_whether_over(up);
 }
 
 /* With somebody at the keyboard it is asked what is meant; the second Ctrl-C means stop. */
@@ -464,6 +520,7 @@ static int bring_up(Up *up) {
     world_run(up->world);
     wheel_cancel(world_wheel(up->world), &up->tick);
     wheel_cancel(world_wheel(up->world), &up->again);
+    wheel_cancel(world_wheel(up->world), &up->over);
     terminal_close(up->terminal);
     remote_cancel(&up->watching);
     remote_cancel(&up->starting);
