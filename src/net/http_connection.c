@@ -9,6 +9,8 @@
  * queues of the exchanges, where it can still be cancelled. */
 #define HIGH ((size_t)2 * STREAM_LOW)
 
+#define LARGE ((size_t)4 << 10)
+
 /* What one connection may write in a turn of the loop, where others wait for theirs. */
 #define SHARE ((size_t)64 << 10)
 
@@ -97,8 +99,13 @@ static void on_closed(void *owner, int error) {
 
 static const StreamHandler HANDLER = {on_connected, on_read, on_end, on_writable, on_closed};
 
+/* What is large leaves before the next connection writes, which then gets the same buffer, still in
+ * the processor's cache. */
 static void on_flush(Task *task) {
-    run_flush(CONTAINER(task, HttpConnection, flush));
+    HttpConnection *connection = CONTAINER(task, HttpConnection, flush);
+    run_flush(connection);
+    if (!connection->closing && stream_pending(connection->stream) >= LARGE)
+        stream_flush(connection->stream);
 }
 
 static void on_rest(Timer *timer) {

@@ -542,8 +542,7 @@ static void take_metrics(Topology *topology, Instance *instance, const RtService
     const Sum *cpu = &node->sums[SUM_CPU], *memory = &node->sums[SUM_MEMORY];
     Usage usage = {.cpu = cpu->count ? (float)cpu->value : NAN,
                    .memory = memory->count ? (float)memory->value : NAN};
-    memcpy(series_at(&topology->usages, &node->usage, topology_second(topology)), &usage,
-           sizeof usage);
+    series_put(&topology->usages, &node->usage, topology_second(topology), &usage);
 }
 
 /* What it says of itself holds as long as nobody judges. */

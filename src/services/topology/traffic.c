@@ -56,8 +56,12 @@ static char *point_at(const SeriesPool *pool, const Series *series, uint32_t sec
 }
 
 static Series *series_lend(SeriesPool *pool, Series **owner, uint32_t second) {
-    if (pool->count == pool->most)
-        series_return(pool, CONTAINER(pool->lent.next, Series, link)->owner);
+    if (pool->count == pool->most) {
+        const Series *oldest = CONTAINER(pool->lent.next, Series, link);
+        if (second < oldest->last + SERIES_REST)
+            return NULL;
+        series_return(pool, oldest->owner);
+    }
     Series *series = xmalloc(sizeof *series + SERIES_LENGTH * pool->point);
     series->owner = owner;
     series->first = second;
@@ -69,8 +73,10 @@ static Series *series_lend(SeriesPool *pool, Series **owner, uint32_t second) {
     return series;
 }
 
-void *series_at(SeriesPool *pool, Series **owner, uint32_t second) {
+void series_put(SeriesPool *pool, Series **owner, uint32_t second, const void *point) {
     Series *series = *owner ? *owner : series_lend(pool, owner, second);
+    if (!series)
+        return;
     list_remove(&series->link);
     list_push_back(&pool->lent, &series->link);
     if (second > series->last && second - series->last >= SERIES_LENGTH) {
@@ -81,7 +87,7 @@ void *series_at(SeriesPool *pool, Series **owner, uint32_t second) {
         memset(point_at(pool, series, ++series->last), pool->fill, pool->point);
     if (series->last - series->first >= SERIES_LENGTH)
         series->first = series->last - SERIES_LENGTH + 1;
-    return point_at(pool, series, second);
+    memcpy(point_at(pool, series, second), point, pool->point);
 }
 
 const void *series_point(const SeriesPool *pool, const Series *series, uint32_t second) {
@@ -161,7 +167,7 @@ void traffic_settle(Traffic *traffic, SeriesPool *pool, uint32_t second) {
         if (!slice)
             return;
         CallPoint point = point_of(slice);
-        memcpy(series_at(pool, &traffic->series, slice->second), &point, sizeof point);
+        series_put(pool, &traffic->series, slice->second, &point);
         slice->settled = true;
     }
 }

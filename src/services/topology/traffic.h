@@ -28,7 +28,8 @@ typedef struct CallBatch {
 /* ---- series ---- */
 
 /* A ring of points, one a second. Rings are lent from a pool with a bound: when all are out, the one
- * that was written to the longest ago is taken from its owner. */
+ * that was written to the longest ago is taken from its owner, if that is SERIES_REST ago. */
+#define SERIES_REST 60 /* seconds */
 typedef struct Series {
     Link link;
     struct Series **owner;
@@ -45,8 +46,9 @@ typedef struct SeriesPool {
 
 void series_pool_init(SeriesPool *pool, size_t most, size_t point, unsigned char fill);
 void series_pool_done(SeriesPool *pool);
-/* The point of a second, not earlier than the last one asked for; filled in where it is new. */
-void *series_at(SeriesPool *pool, Series **series, uint32_t second);
+/* Sets the point of a second, not earlier than the last one that was set; those in between are
+ * filled. Nothing happens where the pool has no ring to lend. */
+void series_put(SeriesPool *pool, Series **series, uint32_t second, const void *point);
 /* NULL when the series does not hold it. */
 const void *series_point(const SeriesPool *pool, const Series *series, uint32_t second);
 void series_return(SeriesPool *pool, Series **series);

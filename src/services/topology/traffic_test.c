@@ -95,6 +95,7 @@ static void a_series_of_ten_minutes(void **state) {
     series_pool_done(&pool);
 }
 
+/* Not taken from who uses them: nobody would have more than a few points. */
 static void series_are_lent_to_the_busiest(void **state) {
     SeriesPool pool;
     Traffic traffics[5] = {0};
@@ -105,8 +106,17 @@ static void series_are_lent_to_the_busiest(void **state) {
         traffic_settle(&traffics[i], &pool, i + 1);
     }
     assert_int_equal(pool.count, 3);
+    assert_non_null(traffics[0].series);
+    assert_null(traffics[3].series);
+    for (uint32_t i = 3; i < 5; i++) {
+        CallBatch calls = batch(1, 0, NULL, NULL);
+        traffic_record(&traffics[i], &pool, i + SERIES_REST, &calls);
+        traffic_settle(&traffics[i], &pool, i + SERIES_REST + 1);
+    }
+    assert_int_equal(pool.count, 3);
     assert_null(traffics[0].series);
     assert_null(traffics[1].series);
+    assert_non_null(traffics[2].series);
     assert_non_null(traffics[4].series);
     for (uint32_t i = 0; i < 5; i++)
         traffic_done(&traffics[i], &pool);
