@@ -58,9 +58,10 @@ static void draw(Top *top) {
     Style on = top->remote.style;
     char address[ADDRESS_MAX];
     address_format(&top->remote.peer.address, address, sizeof address);
-    buf_printf(&text, "%smuster%s %s  %zu services  %.1f calls/s  %s%s%s\n\n",
-               style(on, STYLE_BOLD), style(on, STYLE_PLAIN), address, top->view.nodes.count,
-               graph_view_rate(&top->view), style(on, STYLE_BUSY),
+    bool wide = style_columns() >= 80;
+    buf_printf(&text, "%smuster%s %s%s%zu services  %.1f calls/s  %s%s%s\n\n",
+               style(on, STYLE_BOLD), style(on, STYLE_PLAIN), wide ? address : "", wide ? "  " : "",
+               top->view.nodes.count, graph_view_rate(&top->view), style(on, STYLE_BUSY),
                top->away ? "the runtime is away" : "", style(on, STYLE_PLAIN));
     graph_view_draw(&top->view, on, (size_t)style_columns(), terminal_lines() - 3, &text);
     buf_add_literal(&out, "\033[H");

@@ -628,6 +628,7 @@ def test_a_schedule_is_ready():
         assert p.states() == {"job": "stopped", "web": "running"}
         p.run("wait", "--healthy", "--timeout", "5s")
         p.run("wait", "--stopped", "job", "--timeout", "5s")
+        assert re.search(r"job .*next start in (1 h|59 min)", p.run("ps").out)
         p.run("stop", "job")
         assert "job is stopped" in p.run("wait", "job", "--timeout", "200ms", code=4).err
 

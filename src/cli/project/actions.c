@@ -239,7 +239,8 @@ const Command COMMAND_STOP = {
 static const char RESTART_HELP[] =
     "Usage: muster restart [options] SERVICE…\n"
     "\n"
-    "Stops services and starts them again, and waits until they are healthy.\n"
+    "Stops services and starts them again, and waits until they are healthy. muster up -d --force\n"
+    "restarts all.\n"
     "\n"
     "  --with-dependants      also those that depend on them\n"
     "  --instance ID          only this instance\n" TIMEOUT_HELP REMOTE_JSON_HELP REMOTE_HELP;

@@ -61,7 +61,7 @@ static bool is_taken_over(const RtServiceStatus *service) {
 }
 
 /* What is wrong, waited for or worth knowing. */
-static void add_note(Buf *note, const RtServiceStatus *service) {
+static void add_note(Buf *note, const RtServiceStatus *service, Nanos wall) {
     if (service->waiting_for.count) {
         buf_add_literal(note, "waits for ");
         add_names(note, service->waiting_for.items, service->waiting_for.count);
@@ -75,6 +75,10 @@ static void add_note(Buf *note, const RtServiceStatus *service) {
         add_exit(note, service);
     } else if (is_taken_over(service)) {
         buf_add_literal(note, "taken over: it ran already");
+    }
+    if (service->next_start_ms) {
+        buf_printf(note, "%snext start in ", note->len ? "; " : "");
+        add_duration(note, service->next_start_ms * NANOS_PER_MILLI - wall);
     }
 }
 
@@ -118,7 +122,7 @@ static void add_state(Table *table, int32_t state, int32_t health) {
 static void add_service(Table *table, const RtServiceStatus *service, Nanos wall) {
     Buf ports = {0}, note = {0};
     add_ports(&ports, service->ports.items, service->ports.count);
-    add_note(&note, service);
+    add_note(&note, service, wall);
     table_cell(table, style_service(table->style, service->name), "%.*s", SPAN_ARGS(service->name));
     add_state(table, service->state, service->health);
     table_cell(table, "", "%d", service->restarts);
@@ -222,7 +226,7 @@ static void print_changes(const Ps *ps, const RtWatchServicesResponse *change) {
                 item->before == (RtServiceState)service->state)
                 continue;
             Buf note = {0};
-            add_note(&note, service);
+            add_note(&note, service, world_wall(ps->remote.peer.world));
             printf("%.*s: %s%s%.*s\n", SPAN_ARGS(service->name),
                    state_text((RtServiceState)service->state), note.len ? ": " : "",
                    SPAN_ARGS(buf_span(&note)));
