@@ -239,6 +239,7 @@ export const de: Record<TextKey, string> = {
   'configuration.edit': 'Bearbeiten',
   'configuration.review': 'Änderungen ansehen',
   'configuration.apply': 'Anwenden',
+  'configuration.applyFiles': 'Dateien anwenden',
   'configuration.applied': 'Konfiguration {revision} ist in Kraft',
   'configuration.valid': 'Keine Fehler',
   'configuration.problems': '{count} Probleme',

@@ -236,6 +236,7 @@ export const en = {
   'configuration.edit': 'Edit',
   'configuration.review': 'Review changes',
   'configuration.apply': 'Apply',
+  'configuration.applyFiles': 'Apply the files',
   'configuration.applied': 'Configuration {revision} is in force',
   'configuration.valid': 'No mistakes',
   'configuration.problems': '{count} problems',

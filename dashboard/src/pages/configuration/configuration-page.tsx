@@ -1,10 +1,12 @@
 /** The configuration in force: its values, and its files, to be edited, checked and applied. */
 import { lazy, Suspense } from 'react'
 import { orchestrator } from '@/api/client'
+import { useMayControl } from '@/api/session'
+import { attempt } from '@/data/actions'
 import { useAnswer } from '@/data/poll'
 import { useQuery } from '@/data/query'
 import { PageBody, PageHead } from '@/design/page'
-import { Command, Empty, Tabs } from '@/design/parts'
+import { Button, Command, Empty, Tabs } from '@/design/parts'
 import { useText } from '@/i18n/text'
 import { ValueTable } from '@/pages/configuration/value-table'
 
@@ -18,6 +20,12 @@ export default function ConfigurationPage() {
     (signal) => orchestrator.getConfiguration({ includeText: tab === 'edit' }, { signal }),
     [tab],
   )
+  const may = useMayControl()
+  const apply = async () => {
+    const { revision } = value!
+    const action = t('configuration.applyFiles')
+    if (await attempt(action, '', () => orchestrator.applyConfiguration({ revision }))) again()
+  }
   if (error && !value) return <Empty title={t('common.failed', { reason: error })} />
   if (!value) return <p className="p-6 text-muted">{t('common.loading')}</p>
   if (!value.files.length)
@@ -46,8 +54,11 @@ export default function ConfigurationPage() {
         />
       </PageHead>
       {value.outdated && (
-        <p className="rounded-control border border-degraded/40 bg-degraded/10 px-3 py-2 text-[13px]">
-          {t('configuration.outdated')}
+        <p className="flex flex-wrap items-center gap-x-4 gap-y-2 rounded-control border border-degraded/40 bg-degraded/10 px-3 py-2 text-[13px]">
+          <span className="flex-1">{t('configuration.outdated')}</span>
+          <Button disabled={!may} onClick={() => void apply()}>
+            {t('configuration.apply')}
+          </Button>
         </p>
       )}
       {tab === 'values' && <ValueTable values={value.values} />}

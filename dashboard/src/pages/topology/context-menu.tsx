@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'react'
+import { type RefObject, useEffect, useRef } from 'react'
 import { useLocation } from 'wouter'
 import { ACTIONS, perform } from '@/data/actions'
 import type { Query } from '@/data/query'
@@ -27,6 +27,7 @@ export function ContextMenu({
   const element = useRef<HTMLDivElement>(null)
   const service = useServices((services) => services.byName.get(place.name))
   useEffect(() => element.current?.querySelector('button')?.focus(), [])
+  useCloseOutside(element, close)
   const { name } = place
   const then = (run: () => void) => () => {
     run()
@@ -42,8 +43,6 @@ export function ContextMenu({
         top: Math.min(place.y, window.innerHeight - 300),
       }}
       className="fixed z-30 w-52 rounded-card border border-line bg-raised p-1.5 shadow-float"
-      onKeyDown={(event) => event.key === 'Escape' && close()}
-      onBlur={(event) => !event.currentTarget.contains(event.relatedTarget) && close()}
     >
       <MenuButton onClick={then(() => navigate(`/services/${encodeURIComponent(name)}`))}>
         {t('topology.open')}
@@ -68,4 +67,19 @@ export function ContextMenu({
         ))}
     </div>
   )
+}
+
+/** Closed by Escape, and by pressing anywhere else; wherever the focus is. */
+function useCloseOutside(element: RefObject<HTMLElement | null>, close: () => void): void {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => event.key === 'Escape' && close()
+    const onPress = ({ target }: PointerEvent) =>
+      target instanceof Node && !element.current?.contains(target) && close()
+    window.addEventListener('keydown', onKey)
+    window.addEventListener('pointerdown', onPress, true)
+    return () => {
+      window.removeEventListener('keydown', onKey)
+      window.removeEventListener('pointerdown', onPress, true)
+    }
+  }, [element, close])
 }

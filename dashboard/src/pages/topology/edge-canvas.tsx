@@ -22,11 +22,13 @@ export interface EdgeCanvasProps {
   tall: boolean
   selected: string
   hovered: string
+  /** The node whose edges stand out; '' = none. */
+  near: string
   showIdle: boolean
 }
 
 export function EdgeCanvas(props: EdgeCanvasProps) {
-  const { painter, edges, places, tall, selected, hovered, showIdle } = props
+  const { painter, edges, places, tall, selected, hovered, near, showIdle } = props
   const lines = useRef<HTMLCanvasElement>(null)
   const particles = useRef<HTMLCanvasElement>(null)
   const labels = useRef<HTMLCanvasElement>(null)
@@ -41,9 +43,10 @@ export function EdgeCanvas(props: EdgeCanvasProps) {
   useEffect(() => {
     painter.selected = selected
     painter.hovered = hovered
+    painter.near = near
     painter.showIdle = showIdle
     painter.dirty = true
-  }, [painter, selected, hovered, showIdle])
+  }, [painter, selected, hovered, near, showIdle])
 
   useEffect(() => {
     const read = () => {

@@ -25,8 +25,8 @@ interface Line {
   edge: DrawnEdge
   curve: Curve
   look: EdgeLook
-  /** Where its label stands, as a share of the way. */
-  label: number
+  /** Where its label stands, as a share of the way; undefined: there is no room. */
+  label: number | undefined
   /** One of its ends does not live. */
   faded: boolean
 }
@@ -46,14 +46,14 @@ const LABEL_ZOOM = 0.5
 const WHOLE_LABEL_ZOOM = 0.72
 /** The letters of a label are no smaller than this on the screen, in pixels. */
 const LEAST_LETTERS = 10
-/** So many edges are worth looking for the best place of each label. */
-const PLACED_LABELS = 250
 /** How near the pointer has to be, in pixels. */
 const REACH = 8
 
 export class EdgePainter {
   selected = ''
   hovered = ''
+  /** The node whose edges stand out from the others; '' = none. */
+  near = ''
   showIdle = true
   /** Something has changed that the lines show. */
   dirty = true
@@ -84,7 +84,7 @@ export class EdgePainter {
         known?.key === key ? known : { key, curve: curveBetween(source, target, { twin, tall }) }
       curves.set(edge.id, entry)
       const look = lookOf(edge, graph.edges)
-      this.lines.push({ edge, curve: entry.curve, look, label: 0.5, faded: false })
+      this.lines.push({ edge, curve: entry.curve, look, label: undefined, faded: false })
     }
     this.curves = curves
     this.placeLabels(places)
@@ -93,13 +93,12 @@ export class EdgePainter {
 
   private placeLabels(places: Readonly<Record<string, Point>>): void {
     const calls = this.lines.filter((line) => line.edge.kind === EdgeKind.CALL)
-    if (calls.length > PLACED_LABELS) return
     const ends = new Set(this.lines.flatMap(({ edge }) => [edge.source, edge.target]))
     const shares = labelShares(
       calls.map((line) => line.curve),
       [...ends].flatMap((name) => places[name] ?? []),
     )
-    calls.forEach((line, at) => (line.label = shares[at] ?? 0.5))
+    calls.forEach((line, at) => (line.label = shares[at]))
   }
 
   readFigures(): void {
@@ -138,6 +137,10 @@ export class EdgePainter {
     return nearest
   }
 
+  private isAside({ edge }: Line): boolean {
+    return this.near !== '' && edge.source !== this.near && edge.target !== this.near
+  }
+
   drawLines(context: CanvasRenderingContext2D, view: Transform): void {
     this.view = [view[0], view[1], view[2]]
     begin(context, view)
@@ -163,7 +166,7 @@ export class EdgePainter {
     const quiet = !look.active
     const width = edge.kind === EdgeKind.CALL ? edgeWidth(look.rps) : 1.5
     const colour = colourOf(line)
-    context.globalAlpha = faded ? 0.22 : marked ? 1 : quiet ? 0.6 : 0.75
+    context.globalAlpha = this.isAside(line) ? 0.12 : faded ? 0.22 : marked ? 1 : quiet ? 0.6 : 0.75
     if (marked) {
       context.strokeStyle = this.surface
       context.lineWidth = width + 6
@@ -185,9 +188,11 @@ export class EdgePainter {
     size: number,
     whole: boolean,
   ): void {
+    const marked = line.edge.id === this.selected || line.edge.id === this.hovered
     const words = labelOf(line, whole)
-    if (!words) return
-    const middle = pointAt(line.curve, line.label, spot)
+    if (!words || (this.isAside(line) && !marked)) return
+    if (line.label === undefined && !marked && !this.near) return
+    const middle = pointAt(line.curve, line.label ?? 0.5, spot)
     const width = context.measureText(words).width + size
     const height = size * 1.64
     context.globalAlpha = line.faded ? 0.3 : 1
@@ -207,7 +212,7 @@ export class EdgePainter {
     begin(context, view)
     let left = PARTICLES
     for (const line of this.lines) {
-      if (!line.look.active || line.faded) continue
+      if (!line.look.active || line.faded || this.isAside(line)) continue
       const count = Math.min(left, particleCount(line.look.rps))
       const travel = travelTime(line.look.latency)
       const failing = Math.round(count * line.look.errorRate + (line.look.errorRate > 0 ? 0.49 : 0))

@@ -85,8 +85,9 @@ function edgeParts(edges: DrawnEdge[], places: Places, tall: boolean, colour: Co
   })
   const labels = lines.map((line, at) => {
     const words = labelOf(line, true)
-    if (!words) return ''
-    const { x, y } = pointAt(line.curve, shares[at] ?? 0.5, spot)
+    const share = shares[at]
+    if (!words || share === undefined) return ''
+    const { x, y } = pointAt(line.curve, share, spot)
     const width = words.length * 5.9 + 12
     return (
       `<rect x="${x - width / 2}" y="${y - 9}" width="${width}" height="18" rx="9" fill="${colour('--surface')}" stroke="${colour('--line')}"/>` +

@@ -135,25 +135,31 @@ function overlaps(a: Point, b: Point): boolean {
 /** The size of most labels of edges. */
 const LABEL_WIDTH = 112
 const LABEL_HEIGHT = 22
-/** Where on its edge a label may stand, the best place first. */
+/** Where on its edge a label may stand, the best place first; fewer where there are many edges. */
 const LABEL_SHARES = [0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73]
+const MANY_LABELS = 250
+/** Up to so many edges every label is shown, upon others if need be. */
+const FEW_LABELS = 60
 
 /**
- * Places for labels, one a curve, as shares of the way: upon no node and no other label where that
- * can be had. They depend on the curves alone, so that no figure moves one.
+ * Places for labels, one a curve, as shares of the way: upon no node and no other label; undefined
+ * where that cannot be had. They depend on the curves alone, so that no figure moves one.
  */
-export function labelShares(curves: readonly Curve[], nodes: readonly Point[]): number[] {
+export function labelShares(
+  curves: readonly Curve[],
+  nodes: readonly Point[],
+): (number | undefined)[] {
+  const shares = curves.length > MANY_LABELS ? LABEL_SHARES.slice(0, 2) : LABEL_SHARES
+  const instead = curves.length > FEW_LABELS ? undefined : 0.5
   const taken: Point[] = []
   const spot = { x: 0, y: 0 }
   return curves.map((curve) => {
-    const share =
-      LABEL_SHARES.find((each) => {
-        pointAt(curve, each, spot)
-        return (
-          !nodes.some((node) => hitsNode(spot, node)) && !taken.some((at) => hitsLabel(spot, at))
-        )
-      }) ?? 0.5
-    taken.push({ ...pointAt(curve, share, spot) })
+    const found = shares.find((share) => {
+      pointAt(curve, share, spot)
+      return !nodes.some((node) => hitsNode(spot, node)) && !taken.some((at) => hitsLabel(spot, at))
+    })
+    const share = found ?? instead
+    if (share !== undefined) taken.push({ ...pointAt(curve, share, spot) })
     return share
   })
 }

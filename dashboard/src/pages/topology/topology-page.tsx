@@ -28,11 +28,13 @@ import { NodePanel } from '@/pages/topology/node-panel'
 import { arrange, isTall, layoutName, movePlace, settle, usePlaces } from '@/pages/topology/places'
 import { ServiceNode } from '@/pages/topology/service-node'
 import { Toolbar } from '@/pages/topology/toolbar'
-import { fitAll, keepViewport, useFirstView } from '@/pages/topology/viewport'
+import { fitAll, useKeptView } from '@/pages/topology/viewport'
 
 const NODE_TYPES = { service: ServiceNode, frame: GroupFrame, collapsed: CollapsedGroup }
 /** Above this many nodes those out of sight are left out of the document. */
 const MANY_NODES = 120
+/** Of more than these edges those of the node under the pointer stand out. */
+const MANY_EDGES = 60
 /** With so many the overview is always of use. */
 const MANY_IN_SIGHT = 40
 
@@ -94,6 +96,7 @@ function Graph({ layout, drawn, view, query }: GraphProps) {
   const places = usePlaces(layout)
   const [painter] = useState(() => new EdgePainter())
   const [hovered, setHovered] = useState('')
+  const [touched, setTouched] = useState('')
   const [menu, setMenu] = useState<MenuPlace | undefined>()
   const node = query.get('node')
   const edge = query.get('edge')
@@ -102,7 +105,7 @@ function Graph({ layout, drawn, view, query }: GraphProps) {
     [drawn, edge],
   )
   const { nodes, onNodesChange } = useFlowNodes(layout, drawn, places, node, query)
-  useFirstView(layout)
+  const keepView = useKeptView(layout)
   const select = useCallback(
     (values: { node?: string; edge?: string }) =>
       query.set({ node: values.node ?? '', edge: values.edge ?? '' }),
@@ -130,6 +133,10 @@ function Graph({ layout, drawn, view, query }: GraphProps) {
           onNodesChange={onNodesChange}
           onNodeClick={(_, clicked) => clicked.type === 'service' && select({ node: clicked.id })}
           onNodeDoubleClick={(_, clicked) => query.set({ focus: clicked.id })}
+          onNodeMouseEnter={(_, entered) =>
+            drawn.edges.length > MANY_EDGES && setTouched(entered.id)
+          }
+          onNodeMouseLeave={() => setTouched('')}
           onNodeContextMenu={(event, clicked) => {
             event.preventDefault()
             if (clicked.type === 'service')
@@ -144,7 +151,7 @@ function Graph({ layout, drawn, view, query }: GraphProps) {
           onPaneMouseMove={(event) => setHovered(edgeAt(event))}
           onPaneMouseLeave={() => setHovered('')}
           onMoveStart={() => setMenu(undefined)}
-          onMoveEnd={(event, viewport) => event && keepViewport(layout, viewport)}
+          onMoveEnd={(_, viewport) => keepView(viewport)}
           onlyRenderVisibleElements={nodes.length > MANY_NODES}
           nodesConnectable={false}
           deleteKeyCode={null}
@@ -159,6 +166,7 @@ function Graph({ layout, drawn, view, query }: GraphProps) {
             tall={isTall(layout)}
             selected={selectedEdge}
             hovered={hovered}
+            near={touched || node}
             showIdle={query.get('idle') !== 'off'}
           />
           <Overview />

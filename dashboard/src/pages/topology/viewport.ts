@@ -3,6 +3,7 @@ import {
   type ReactFlowInstance,
   useNodesInitialized,
   useReactFlow,
+  useStore,
   type Viewport,
 } from '@xyflow/react'
 import { useEffect, useRef } from 'react'
@@ -17,7 +18,7 @@ export const fitAll = (flow: ReactFlowInstance) => void flow.fitView({ ...FIT, d
 
 const storageName = (layout: string) => `muster.viewport ${layout}`
 
-export function keepViewport(layout: string, viewport: Viewport): void {
+function keepViewport(layout: string, viewport: Viewport): void {
   sessionStorage.setItem(storageName(layout), JSON.stringify(viewport))
 }
 
@@ -28,11 +29,12 @@ function keptViewport(layout: string): Viewport | undefined {
 
 /**
  * Shows the whole graph once it is there, or what this tab showed of it before; later it stays
- * where the reader has put it.
+ * where the reader has put it, which the result is to be told.
  */
-export function useFirstView(layout: string): void {
+export function useKeptView(layout: string): (viewport: Viewport) => void {
   const flow = useReactFlow()
-  const there = useNodesInitialized()
+  const sized = useStore((state) => state.width > 0 && state.panZoom !== null)
+  const there = useNodesInitialized() && sized
   const done = useRef('')
   useEffect(() => {
     if (!there || done.current === layout) return
@@ -41,4 +43,7 @@ export function useFirstView(layout: string): void {
     else void flow.fitView(done.current ? { ...FIT, duration: 300 } : FIT)
     done.current = layout
   }, [there, layout, flow])
+  return (viewport) => {
+    if (done.current === layout) keepViewport(layout, viewport)
+  }
 }
