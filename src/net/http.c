@@ -11,6 +11,7 @@ const HttpLimits HTTP_LIMITS = {
     .header_count = 128,
     .window = 256 << 10,
     .write_queue = 4 << 20,
+    .memory = 512 << 20,
     .glitches = 500,
     .handshake = 10 * NANOS_PER_SECOND,
     .header = 15 * NANOS_PER_SECOND,
@@ -24,6 +25,27 @@ const HttpLimits HTTP_LIMITS = {
         if (told_->handler && told_->handler->what)                                                \
             told_->handler->what(told_->owner, ##__VA_ARGS__);                                     \
     } while (0)
+
+/* About what an exchange takes by itself: its arena and the protocol's state. */
+#define EXCHANGE_COST 2048
+
+/* Counts what the exchange holds now. */
+static void count(HttpExchange *exchange) {
+    HttpConnection *connection = exchange->connection;
+    size_t held = EXCHANGE_COST + exchange->out.held + exchange->owed + exchange->kept;
+    ptrdiff_t more = (ptrdiff_t)(held - exchange->held);
+    exchange->held = held;
+    connection->held += (size_t)more;
+    if (more && connection->side->holds)
+        connection->side->holds(connection, more);
+}
+
+static void uncount(HttpExchange *exchange) {
+    HttpConnection *connection = exchange->connection;
+    connection->held -= exchange->held;
+    if (connection->side->holds)
+        connection->side->holds(connection, -(ptrdiff_t)exchange->held);
+}
 
 /* ---- what handlers see ---- */
 
@@ -71,6 +93,7 @@ static bool may_write(const HttpExchange *exchange, Span bytes) {
 }
 
 static void queued(HttpExchange *exchange) {
+    count(exchange);
     if (exchange->out.size > HTTP_LOW)
         exchange->above = true;
     exchange->connection->protocol->wake(exchange);
@@ -114,7 +137,13 @@ size_t http_pending(const HttpExchange *exchange) {
 void http_release(HttpExchange *exchange, size_t bytes) {
     assert(bytes <= exchange->owed);
     exchange->owed -= bytes;
+    count(exchange);
     exchange->connection->protocol->release(exchange, bytes);
+}
+
+void http_hold(HttpExchange *exchange, size_t bytes) {
+    exchange->kept = bytes;
+    count(exchange);
 }
 
 /* ---- what comes in ---- */
@@ -129,6 +158,7 @@ HttpExchange *http_exchange_new(HttpConnection *connection) {
     list_init(&exchange->roused);
     connection->exchange_count++;
     connection->exchanges_total++;
+    count(exchange);
     return exchange;
 }
 
@@ -210,6 +240,7 @@ void http_exchange_response(HttpExchange *exchange) {
 
 void http_exchange_body(HttpExchange *exchange, Span bytes) {
     exchange->owed += bytes.len;
+    count(exchange);
     exchange->heard = world_now(exchange->connection->world);
     exchange->expects = false;
     if (exchange->over || !exchange->handler || !exchange->handler->body)
@@ -258,6 +289,7 @@ void http_exchange_close(HttpExchange *exchange, int reason) {
         TELL(exchange, closed, reason);
     if (exchange->owed)
         http_release(exchange, exchange->owed);
+    uncount(exchange);
     http_pool_give(connection->pool, exchange);
     if (--connection->exchange_count == 0 && !connection->closing) {
         connection->idle_since = world_now(connection->world);
@@ -268,6 +300,7 @@ void http_exchange_close(HttpExchange *exchange, int reason) {
 void http_exchange_sent(HttpExchange *exchange, size_t bytes) {
     HttpConnection *connection = exchange->connection;
     http_queue_drop(&exchange->out, bytes);
+    count(exchange);
     if (exchange->above && exchange->out.size <= HTTP_LOW) {
         exchange->above = false;
         list_remove(&exchange->roused);

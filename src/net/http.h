@@ -109,6 +109,8 @@ void http_finish(HttpExchange *exchange, HttpHeaders trailers);
 void http_reset(HttpExchange *exchange, HttpCode code);
 size_t http_pending(const HttpExchange *exchange);
 void http_release(HttpExchange *exchange, size_t bytes);
+/* How many bytes its owner keeps for it beside that, now; counted against HttpLimits.memory. */
+void http_hold(HttpExchange *exchange, size_t bytes);
 /* Client: the request was sent in full or the peer's early response makes sending pointless:
  * nothing special is needed, the exchange ends when both sides have ended, or by http_reset(…,
  * HTTP_CANCEL). */
@@ -124,6 +126,10 @@ typedef struct HttpLimits {
     /* What one HTTP/2 session may hold in frames to be sent and in header state before it is
      * closed. Bodies wait in their exchanges, beside it. */
     size_t write_queue;
+    /* Server: what all exchanges together may hold in memory: output that waits, input that was
+     * not released, what http_hold tells, and some for each. Beyond, the connection that holds the
+     * most is closed: whoever does not read what he asks for pays for it, and nobody else. */
+    size_t memory;
     /* What costs a peer little and us something, per second, before GOAWAY: resets before an
      * answer, SETTINGS, empty frames; PINGs and tiny WINDOW_UPDATEs beyond what its calls bring
      * about. */
@@ -171,6 +177,7 @@ void http_server_free(HttpServer *server);
 typedef struct HttpServerStats {
     uint64_t connections_total, connections_open, exchanges_total, exchanges_open;
     uint64_t bytes_in, bytes_out, refused; /* refused: closed for passing a limit */
+    size_t memory;                         /* that exchanges hold now, see HttpLimits.memory */
 } HttpServerStats;
 HttpServerStats http_server_stats(const HttpServer *server);
 

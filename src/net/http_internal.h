@@ -28,10 +28,12 @@ typedef struct HttpPool HttpPool;
 typedef struct HttpSegment {
     Blob *blob;
     Span part;
+    size_t share; /* of the blob's bytes, which those who wait for them hold together */
 } HttpSegment;
 
 typedef struct HttpQueue {
     size_t size; /* bytes in all */
+    size_t held; /* of memory: own bytes, and shares of blobs */
     Buf bytes;   /* own bytes, from `taken` on */
     size_t taken;
     ARRAY(HttpSegment) segments; /* from `first` on */
@@ -70,6 +72,8 @@ struct HttpExchange {
     HttpHeaders headers;  /* HTTP/1.1: ours, until they are sent */
     HttpHeaders trailers; /* ours */
     size_t owed;          /* body bytes handed out and not released */
+    size_t kept;          /* what its owner keeps beside: http_hold */
+    size_t held;          /* what was counted of all this */
     int64_t declared;     /* the peer's content-length; -1 = none */
     Nanos heard;          /* when the last of the peer's body came */
     int32_t stream;       /* HTTP/2's id */
@@ -163,6 +167,8 @@ typedef struct HttpSide {
     void (*changed)(HttpConnection *connection);
     /* Something was refused for passing a limit: to be counted. */
     void (*refused)(HttpConnection *connection);
+    /* Its exchanges hold that much more memory, or less. NULL: nobody counts. */
+    void (*holds)(HttpConnection *connection, ptrdiff_t more);
     /* It is gone after this. */
     void (*closed)(HttpConnection *connection, int error);
 } HttpSide;
@@ -190,6 +196,7 @@ struct HttpConnection {
     Nanos finishing;                            /* when our side was finished; 0 = not yet */
     Nanos keepalive, keepalive_timeout, pinged; /* client; 0 = none */
     uint64_t bytes_in, bytes_out, exchanges_total;
+    size_t held;    /* by its exchanges */
     Span tls_error; /* why the handshake failed; constant text */
     bool tls, connected, reading, draining, ended;
     bool closing; /* stream_close was called */

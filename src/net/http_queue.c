@@ -32,11 +32,17 @@ void http_queue_add(HttpQueue *queue, Span bytes) {
     else
         *array_push(&queue->segments) = (HttpSegment){.part = {NULL, bytes.len}};
     queue->size += bytes.len;
+    queue->held += bytes.len;
 }
 
 void http_queue_add_blob(HttpQueue *queue, Blob *blob, Span part) {
-    *array_push(&queue->segments) = (HttpSegment){.blob = blob_ref(blob), .part = part};
+    /* Its maker's reference is no share. */
+    size_t others = atomic_load_explicit(&blob->refs, memory_order_relaxed);
+    size_t share = part.len / (others ? others : 1);
+    *array_push(&queue->segments) =
+        (HttpSegment){.blob = blob_ref(blob), .part = part, .share = share};
     queue->size += part.len;
+    queue->held += share;
 }
 
 Span http_queue_front(const HttpQueue *queue) {
@@ -47,7 +53,9 @@ Span http_queue_front(const HttpQueue *queue) {
 }
 
 static void drop_segment(HttpQueue *queue) {
-    blob_unref(queue->segments.items[queue->first++].blob);
+    const HttpSegment *segment = &queue->segments.items[queue->first++];
+    queue->held -= segment->share;
+    blob_unref(segment->blob);
     size_t left = queue->segments.count - queue->first;
     if (left == 0) {
         queue->segments.count = queue->first = 0;
@@ -64,10 +72,12 @@ void http_queue_drop(HttpQueue *queue, size_t bytes) {
     while (bytes) {
         HttpSegment *segment = &queue->segments.items[queue->first];
         size_t part = bytes < segment->part.len ? bytes : segment->part.len;
-        if (segment->blob)
+        if (segment->blob) {
             segment->part.ptr += part;
-        else
+        } else {
             queue->taken += part;
+            queue->held -= part;
+        }
         segment->part.len -= part;
         bytes -= part;
         if (segment->part.len == 0)
@@ -79,7 +89,7 @@ void http_queue_drop(HttpQueue *queue, size_t bytes) {
 void http_queue_reset(HttpQueue *queue) {
     for (size_t i = queue->first; i < queue->segments.count; i++)
         blob_unref(queue->segments.items[i].blob);
-    queue->size = queue->taken = queue->first = queue->segments.count = 0;
+    queue->size = queue->held = queue->taken = queue->first = queue->segments.count = 0;
     if (queue->bytes.cap > KEEP)
         buf_done(&queue->bytes);
     if (queue->segments.capacity > 64)

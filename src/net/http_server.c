@@ -33,6 +33,7 @@ struct HttpServer {
     bool draining;
     Timer grace;
     Task drained_task;
+    Task relieve; /* at the end of a turn in which too much memory was held */
     void (*drained)(void *owner);
     void *drained_owner;
     HttpServerStats stats; /* of connections that are gone, but for connections_* and refused */
@@ -159,6 +160,38 @@ static void on_refused(HttpConnection *connection) {
     server_of(connection)->stats.refused++;
 }
 
+static void on_holds(HttpConnection *connection, ptrdiff_t more) {
+    HttpServer *server = server_of(connection);
+    server->stats.memory += (size_t)more;
+    if (server->stats.memory > server->limits.memory)
+        world_defer(server->world, &server->relieve);
+}
+
+static HttpConnection *largest(HttpServer *server) {
+    HttpConnection *largest = NULL;
+    LIST_EACH (&server->connections, link) {
+        HttpConnection *one = CONTAINER(link, HttpConnection, link);
+        if (!one->closing && one->held > (largest ? largest->held : 0))
+            largest = one;
+    }
+    return largest;
+}
+
+/* Closes who holds the most, until the rest fits. What they hold is given back as they go. */
+static void on_relieve(Task *task) {
+    HttpServer *server = CONTAINER(task, HttpServer, relieve);
+    size_t held = 0;
+    LIST_EACH (&server->connections, link) {
+        const HttpConnection *one = CONTAINER(link, HttpConnection, link);
+        held += one->closing ? 0 : one->held;
+    }
+    for (HttpConnection *one; held > server->limits.memory && (one = largest(server));) {
+        held -= one->held;
+        server->stats.refused++;
+        http_connection_close(one, 0);
+    }
+}
+
 static void on_closed(HttpConnection *connection, int error) {
     forget(connection);
 }
@@ -170,6 +203,7 @@ static const HttpSide SIDE = {
     .request = on_request,
     .changed = on_changed,
     .refused = on_refused,
+    .holds = on_holds,
     .closed = on_closed,
 };
 
@@ -293,6 +327,7 @@ HttpServer *http_server_new(World *world, const HttpLimits *limits,
         .owner = owner,
         .grace = {.fire = on_grace},
         .drained_task = {.run = on_drained},
+        .relieve = {.run = on_relieve},
     };
     list_init(&server->connections);
     return server;
@@ -312,6 +347,7 @@ void http_server_free(HttpServer *server) {
     wheel_cancel(world_wheel(server->world), &server->grace);
     for (Link *link; (link = list_pop_front(&server->connections));)
         http_connection_free(CONTAINER(link, HttpConnection, link), HTTP_LOST);
+    world_undefer(&server->relieve);
     http_pool_free(server->pool);
     free(server);
 }

@@ -1,5 +1,6 @@
 /* Our client and our server, in both versions of HTTP, with TLS and without, in a simulated world
  * that splits and delays every byte, and over real sockets. */
+#include "net/http_internal.h"
 #include "net/http_kit.h"
 #include "net/tls_kit.h"
 
@@ -251,6 +252,69 @@ static void scenario_slow_client(HttpVersionWish version) {
     pair_done(&pair);
 }
 
+/* Who holds the most goes when all together hold too much; others do not notice. */
+static void scenario_memory(HttpVersionWish version) {
+    HttpLimits limits = HTTP_LIMITS;
+    limits.window = 64 << 10;
+    limits.memory = 2 << 20;
+    Pair pair;
+    Ask small = {.hold = true}, large = {.hold = true}, later = {0};
+    Stream *ends[2];
+    pair_init(&pair, version, &limits);
+    assert_int_equal(stream_pair(pair.kit.world, ends), 0);
+    http_server_serve(pair.kit.server, ends[1], NULL);
+    HttpClient *greedy = http_client_on(pair.kit.world, ends[0],
+                                        &(HttpClientOptions){.version = version, .limits = limits});
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    ask_start(&small, pair.client, "GET", "/count/1000000", true);
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    assert_in_range(http_server_stats(pair.kit.server).memory, 800000, 1100000);
+    ask_start(&large, greedy, "GET", "/count/1900000", true);
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    assert_int_equal(large.closed, 1);
+    assert_int_not_equal(large.reason, HTTP_OK);
+    assert_int_equal(small.closed, 0);
+    assert_int_equal(http_server_stats(pair.kit.server).refused, 1);
+    while (small.exchange && small.owed) {
+        http_release(small.exchange, small.owed);
+        small.owed = 0;
+        kit_run(&pair.kit, NANOS_PER_SECOND);
+    }
+    assert_int_equal(small.body.len, 1000000);
+    ask_start(&later, pair.client, "POST", "/early", true);
+    kit_run(&pair.kit, NANOS_PER_SECOND);
+    assert_int_equal(later.reason, HTTP_OK);
+    assert_int_equal(http_server_stats(pair.kit.server).memory, 0);
+    http_client_close(greedy, true);
+    ask_done(&small);
+    ask_done(&large);
+    ask_done(&later);
+    pair_done(&pair);
+}
+
+/* What is shared counts once among those who wait for it, and each gives back what it took. */
+static void test_shares(void **state) {
+    HttpQueue queues[4] = {0};
+    Blob *blob = blob_new(12000);
+    size_t held = 0;
+    for (int i = 0; i < 4; i++) {
+        http_queue_add(&queues[i], SPAN("own"));
+        http_queue_add_blob(&queues[i], blob, blob_span(blob));
+        held += queues[i].held;
+    }
+    assert_int_equal(held, 12000 + 6000 + 4000 + 3000 + 4 * 3);
+    blob_unref(blob);
+    http_queue_drop(&queues[0], 2);
+    assert_int_equal(queues[0].held, 12001);
+    http_queue_drop(&queues[0], 1 + 11999);
+    assert_int_equal(queues[0].held, 12000);
+    for (int i = 0; i < 4; i++) {
+        http_queue_drop(&queues[i], queues[i].size);
+        assert_int_equal(queues[i].held, 0);
+        http_queue_done(&queues[i]);
+    }
+}
+
 static void on_drained(void *owner) {
     Kit *kit = owner;
     kit->drained = true;
@@ -406,6 +470,7 @@ static const struct {
     {"client closes", scenario_client_closes},
     {"idle", scenario_idle},
     {"silent body", scenario_silent_body},
+    {"memory", scenario_memory},
     {"header limit", scenario_header_limit},
 };
 #define SCENARIO_COUNT (sizeof SCENARIOS / sizeof *SCENARIOS)
@@ -421,7 +486,7 @@ static void run_scenario(void **state) {
 }
 
 int main(void) {
-    struct CMUnitTest tests[WAYS * SCENARIO_COUNT];
+    struct CMUnitTest tests[WAYS * SCENARIO_COUNT + 1];
     char names[WAYS * SCENARIO_COUNT][64];
     identity = tls_identity(NULL, "localhost", "DNS:localhost");
     for (size_t i = 0; i < WAYS * SCENARIO_COUNT; i++) {
@@ -430,6 +495,7 @@ int main(void) {
         tests[i] = (struct CMUnitTest){
             .name = names[i], .test_func = run_scenario, .initial_state = (void *)(uintptr_t)i};
     }
+    tests[WAYS * SCENARIO_COUNT] = (struct CMUnitTest)cmocka_unit_test(test_shares);
     int failed = cmocka_run_group_tests_name("http", tests, NULL, NULL);
     tls_identity_done(&identity);
     return failed;

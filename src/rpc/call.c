@@ -88,6 +88,7 @@ static void on_body(void *owner, Span bytes) {
     size_t part = credit_of_part(call);
     http_release(call->exchange, call->uncredited - part);
     call->uncredited = part;
+    http_hold(call->exchange, call->reader.held.cap + call->body.cap);
 }
 
 static void on_end(void *owner, HttpHeaders trailers) {

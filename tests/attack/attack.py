@@ -25,6 +25,7 @@ UNARY = "/echo.v1.Calls/Unary"
 ENHANCE_YOUR_CALM, REFUSED_STREAM = 11, 7
 RESOURCE_EXHAUSTED = 8
 PATIENCE = 1.5  # seconds, of the server that `hasty` is
+MODEST = 32 << 20  # bytes that all exchanges of the server `modest` may hold
 
 
 def varint(number):
@@ -113,6 +114,33 @@ def attack_announced_not_sent(server):
     assert b" 429 " in answer or b" 413 " in answer, answer[:200]
     connection.close()
     return f"250 streams that announce 4 MB each: {grown} KB"
+
+
+def attack_messages_without_end(modest):
+    """Messages that come but for their last byte, from many: all of them together are bounded."""
+    before, cut, connections = modest.peak_reset(), 0, []
+    head = b"POST /echo.v1.Calls/ClientStream HTTP/1.1\r\nhost: localhost\r\n" \
+           b"content-type: application/connect+proto\r\ncontent-length: %d\r\n\r\n" % (5 + (4 << 20))
+    for _ in range(60):
+        it = raw(modest)
+        with contextlib.suppress(OSError):
+            it.sendall(head + struct.pack(">BI", 0, 4 << 20) + bytes((4 << 20) - 1))
+        connections.append(it)
+    time.sleep(0.3)
+    for it in connections:
+        it.settimeout(0)
+        try:
+            cut += not it.recv(1)
+        except BlockingIOError:
+            pass
+        except OSError:
+            cut += 1
+    modest.serves()
+    grown = modest.peak() - before
+    for it in connections:
+        it.close()
+    assert grown < 3 * MODEST >> 10 and 0 < cut < 60, (grown, cut)
+    return f"60 connections with 4 MB each: {grown >> 10} MB more at the peak, with a budget of {MODEST >> 20} MB"
 
 
 # ---- slowness ----
@@ -478,6 +506,7 @@ def main():
     servers = {
         "server": Server(program, "--origin", "https://app.example"),
         "hasty": Server(program, "--patience", str(int(PATIENCE * 1000))),
+        "modest": Server(program, "--memory", str(MODEST)),
         "guarded": Server(program, "--listen", "0.0.0.0:0", "--require-token"),
     }
     given = {**servers, "muster": muster, "program": program}

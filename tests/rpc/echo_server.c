@@ -36,6 +36,7 @@ static const struct option OPTIONS[] = {
     {"compress", no_argument, NULL, 'z'},        /* compress responses of any size */
     {"require-token", no_argument, NULL, 't'},   /* as if not on loopback */
     {"patience", required_argument, NULL, 'w'},  /* every limit of time, in milliseconds */
+    {"memory", required_argument, NULL, 'm'},    /* HttpLimits.memory, in bytes */
     {0},
 };
 
@@ -77,6 +78,9 @@ static void read_options(Options *options, int argc, char **argv) {
             break;
         case 't':
             options->require_token = true;
+            break;
+        case 'm':
+            options->rpc.http.memory = (size_t)atoll(optarg);
             break;
         case 'w':
             set_patience(&options->rpc.http, atoi(optarg));
