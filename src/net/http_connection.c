@@ -9,8 +9,6 @@
  * queues of the exchanges, where it can still be cancelled. */
 #define HIGH ((size_t)2 * STREAM_LOW)
 
-#define LARGE ((size_t)4 << 10)
-
 /* What one connection may write in a turn of the loop, where others wait for theirs. */
 #define SHARE ((size_t)64 << 10)
 
@@ -99,13 +97,8 @@ static void on_closed(void *owner, int error) {
 
 static const StreamHandler HANDLER = {on_connected, on_read, on_end, on_writable, on_closed};
 
-/* What is large leaves before the next connection writes, which then gets the same buffer, still in
- * the processor's cache. */
 static void on_flush(Task *task) {
-    HttpConnection *connection = CONTAINER(task, HttpConnection, flush);
-    run_flush(connection);
-    if (!connection->closing && stream_pending(connection->stream) >= LARGE)
-        stream_flush(connection->stream);
+    run_flush(CONTAINER(task, HttpConnection, flush));
 }
 
 static void on_rest(Timer *timer) {
