@@ -8,6 +8,7 @@
 #include "services/orchestrator/kit.h"
 
 #define SECOND NANOS_PER_SECOND
+#define DAY    (24 * 3600 * SECOND)
 #define ROUNDS 60
 #define STEPS  60
 
@@ -132,9 +133,15 @@ static void kill_one(Kit *kit) {
                               simulation_choose(kit->simulation, 2) ? SIGKILL : 0);
 }
 
+/* As by SIGSTOP. */
+static void hold(Kit *kit, Nanos time) {
+    simulation_hold(kit->world, time);
+    kit_run(kit, time + NANOS_PER_MILLI);
+}
+
 static void happen(Kit *kit) {
     const char *name = NAMES[simulation_choose(kit->simulation, 8)];
-    uint64_t what = simulation_choose(kit->simulation, 12);
+    uint64_t what = simulation_choose(kit->simulation, 14);
     if (getenv("TEST_TRACE"))
         print_message("# %.3f s: %llu %s\n", (double)world_now(kit->world) / (double)SECOND,
                       (unsigned long long)what, name);
@@ -167,6 +174,13 @@ static void happen(Kit *kit) {
         break;
     case 10:
         simulated_host_replace(kit->host);
+        break;
+    case 11:
+        simulation_set_clock(kit->world,
+                             (Nanos)simulation_choose(kit->simulation, 20 * DAY) - 10 * DAY);
+        break;
+    case 12:
+        hold(kit, (Nanos)simulation_choose(kit->simulation, 20 * SECOND));
         break;
     default:
         simulated_host_disk_full(kit->host, simulation_choose(kit->simulation, 2));

@@ -35,6 +35,11 @@ static const SimulatedStep BEATS[] = {
     {SIMULATED_NOTIFY, .text = {"WATCHDOG=1", 10}}, {SIMULATED_WAIT, .time = SECOND},
     {SIMULATED_NOTIFY, .text = {"WATCHDOG=1", 10}},
 };
+static const SimulatedStep LIVELY[] = {
+    {SIMULATED_NOTIFY, .text = {"READY=1\nWATCHDOG=1", 18}},
+    {SIMULATED_WAIT, .time = SECOND},
+    {.what = SIMULATED_REPEAT},
+};
 
 static const SimulatedProgram PROGRAMS[] = {
     {.name = {"server", 6}},
@@ -46,6 +51,7 @@ static const SimulatedProgram PROGRAMS[] = {
     {.name = {"daemon", 6}, .steps = DAEMON, .step_count = 3},
     {.name = {"notifies", 8}, .steps = NOTIFIES, .step_count = 2},
     {.name = {"beats", 5}, .steps = BEATS, .step_count = 5},
+    {.name = {"lively", 6}, .steps = LIVELY, .step_count = 3},
     {.name = {"missing", 7}, .start_error = -ENOENT},
 };
 
@@ -263,6 +269,32 @@ static void a_silent_watchdog_restarts(void **state) {
 
 /* ---- over a restart of the runtime ---- */
 
+/* Somebody sets it, or it is put right after a night of sleep. */
+static void nobody_minds_a_clock_that_jumps(void **state) {
+    static const Nanos JUMPS[] = {-24 * 3600 * SECOND, 48 * 3600 * SECOND, -3600 * SECOND};
+    Kit kit;
+    begin(&kit, "services:\n"
+                "  app: {command: [lively], type: notify, watchdog: 3s, health_check: {type: exec, "
+                "command: [worker], interval: 2s}}\n"
+                "  slow: {command: [crasher], restart: {initial: 2s, max: 2s}, max_retries: 0}\n"
+                "  job: {command: [worker], schedule: {interval: 10s}}\n");
+    kit_ask(&kit, ACTION_START, NULL);
+    kit_run(&kit, 15 * SECOND);
+    assert_state(&kit, "app", "healthy");
+    for (size_t i = 0; i < sizeof JUMPS / sizeof *JUMPS; i++) {
+        int64_t slow = kit_instance(&kit, "slow")->run, job = kit_instance(&kit, "job")->run;
+        simulation_set_clock(kit.world, JUMPS[i]);
+        kit_run(&kit, 120 * SECOND);
+        assert_state(&kit, "app", "healthy");
+        assert_int_equal(kit_instance(&kit, "app")->run, 1);
+        slow = kit_instance(&kit, "slow")->run - slow;
+        assert_true(slow > 40 && slow < 70);
+        job = kit_instance(&kit, "job")->run - job;
+        assert_true(job >= 6 && job <= 13); /* it is noticed within a minute, and not made up for */
+    }
+    kit_done(&kit);
+}
+
 static void services_outlive_the_runtime(void **state) {
     Kit kit;
     begin(&kit, "services:\n  app: {command: [server]}\n  job: {command: [later]}\n");
@@ -327,6 +359,7 @@ int main(void) {
         cmocka_unit_test(stopping_breaks_a_pause_off),
         cmocka_unit_test(restarting_takes_dependants_along),
         cmocka_unit_test(a_silent_watchdog_restarts),
+        cmocka_unit_test(nobody_minds_a_clock_that_jumps),
         cmocka_unit_test(services_outlive_the_runtime),
         cmocka_unit_test(adopted_services_say_so),
         cmocka_unit_test(tells_what_happens),

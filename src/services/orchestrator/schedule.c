@@ -52,10 +52,12 @@ static void run_now(Service *service) {
 static void on_time(Timer *timer) {
     Service *service = CONTAINER(timer, Service, schedule);
     Nanos wall = world_wall(service->orchestrator->world);
+    Nanos interval = service->config->schedule.interval;
+    if (interval && service->next_run > wall + interval) /* the clock was set back */
+        service->next_run = wall + interval;
     if (service->next_run && wall >= service->next_run) {
         run_now(service);
         /* From start to start; but what was slept through is not made up for. */
-        Nanos interval = service->config->schedule.interval;
         Nanos due = service->next_run;
         set_next(service, interval && wall - due < interval ? due : wall);
     }
