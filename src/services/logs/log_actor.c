@@ -26,7 +26,8 @@ void log_actor_step(void *state, Mail *mail) {
 
 /* Notes how a call that writes went. */
 static void note_disk(LogActor *actor, int result) {
-    actor->failed = result < 0 ? result : 0;
+    if (result < 0)
+        actor->failed = result;
     if (result == -ENOTRECOVERABLE)
         actor->broken = true;
 }
@@ -72,6 +73,7 @@ static void go_on(LogActor *actor, LogTask *task) {
  * shown what a kill could still take away, so that no sequence is ever given twice. */
 void log_actor_flush(void *state) {
     LogActor *actor = state;
+    actor->failed = 0;
     bool more = log_outputs_read(actor);
     write_now(actor);
     if (actor->unsynced >= LOG_SYNC_BYTES || !list_empty(&actor->settling) ||
@@ -99,7 +101,9 @@ void log_tick_run(LogActor *actor, LogTask *task) {
         actor->tidying = true;
     if (actor->tidying)
         again |= tidy(actor);
-    tick->again = again || actor->dirty || actor->untidy || log_store_waiting(actor->store);
+    tick->again = again || actor->dirty || actor->untidy || log_store_waiting(actor->store) ||
+                  actor->failed;
+    tick->failed = actor->failed;
     tick->broken = actor->broken ? SPAN("a sync of the logs' segments failed: what is on the disk "
                                         "is not known; start the runtime again")
                                  : (Span){NULL, 0};

@@ -34,7 +34,7 @@ struct LogActor {
     Mailbox *replies; /* to the loop */
     Actor *self;
     Nanos wall;
-    int failed;      /* the disk's last error; 0: it is fine */
+    int failed;      /* what the disk has answered since the last mail; 0: it is fine */
     bool broken;     /* for good */
     size_t unsynced; /* bytes of output since the last sync … */
     size_t held;     /* … and of those that are in rings still */
@@ -243,6 +243,7 @@ typedef struct LogTick {
     };
     void (*deliver)(Logs *logs, LogReply *reply);
     bool again;  /* in the reply: something waits for another tick */
+    int failed;  /* in the reply: the disk does not take what there is, which is tried again */
     Span broken; /* in the reply: the disk is lost, for this reason (constant) */
 } LogTick;
 void log_tick_run(LogActor *actor, LogTask *task);

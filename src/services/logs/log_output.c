@@ -126,8 +126,8 @@ static void note_lost(LogActor *actor, LogCapture *capture) {
     capture->lost = lost;
 }
 
-/* Appends what lies at the ring's position. False: the disk does not take it. */
-static bool append(LogActor *actor, LogCapture *capture, Span bytes) {
+/* Appends what lies at the ring's position. */
+static int append(LogActor *actor, LogCapture *capture, Span bytes) {
     Output *output = capture->output;
     int64_t offset = capture->name->is.base + (int64_t)capture->position;
     int r = segment_store_append(output->place, offset, bytes, actor->wall);
@@ -139,7 +139,7 @@ static bool append(LogActor *actor, LogCapture *capture, Span bytes) {
     if (r < 0) {
         actor->failed = r;
         actor->broken = actor->broken || r == -ENOTRECOVERABLE;
-        return false;
+        return r;
     }
     actor->dirty = true;
     actor->unsynced += bytes.len;
@@ -148,7 +148,7 @@ static bool append(LogActor *actor, LogCapture *capture, Span bytes) {
     if (!output->pending.len)
         output->from = offset;
     buf_add(&output->pending, bytes);
-    return true;
+    return 0;
 }
 
 static void release(LogActor *actor) {
@@ -166,8 +166,8 @@ static void hand_over(LogActor *actor) {
         release(actor);
 }
 
-/* Reads for a turn: 1 when there is more. */
-static bool read_ring(LogActor *actor, LogCapture *capture) {
+/* Reads for a turn: 1 when there is more, negative when the disk does not take it. */
+static int read_ring(LogActor *actor, LogCapture *capture) {
     size_t turn = 0;
     bool closed = ring_closed(capture->ring);
     while (turn < READ_TURN && !actor->broken) {
@@ -176,17 +176,18 @@ static bool read_ring(LogActor *actor, LogCapture *capture) {
             break;
         if (bytes.len > READ_TURN / 4)
             bytes.len = READ_TURN / 4;
-        if (!append(actor, capture, bytes))
-            return false;
+        int r = append(actor, capture, bytes);
+        if (r < 0)
+            return r;
         turn += bytes.len;
         hand_over(actor);
         take_entries(actor, capture->output, LINES_COMING);
     }
     note_lost(actor, capture);
     if (turn >= READ_TURN)
-        return true;
+        return 1;
     capture->ended = capture->ending || closed;
-    return false;
+    return 0;
 }
 
 /* Gives it back to the loop. */
@@ -201,11 +202,12 @@ bool log_outputs_read(LogActor *actor) {
     bool more = false;
     LIST_EACH (&actor->captures, link) {
         LogCapture *capture = CONTAINER(link, LogCapture, link);
-        if (capture->reading && read_ring(actor, capture)) {
-            more = true;
+        if (!capture->reading)
             continue;
-        }
-        capture->reading = false;
+        int r = read_ring(actor, capture);
+        more |= r > 0;
+        capture->reading =
+            r != 0; /* what the disk refuses is tried again, with a tick at the latest */
     }
     return more;
 }

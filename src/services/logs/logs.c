@@ -77,6 +77,11 @@ static void on_ticked(Logs *logs, LogReply *reply) {
     if (logs->dropped != logs->told && !logs->closing)
         tell_dropped(logs);
     arm_tick(logs, tick->again || logs->active ? TICK_BUSY : TICK_IDLE);
+    if (logs->failing != (tick->failed != 0)) {
+        logs->failing = tick->failed != 0;
+        if (logs->options.failing)
+            logs->options.failing(logs->options.owner, tick->failed);
+    }
     if (tick->broken.len && !logs->broken) {
         logs->broken = true;
         if (logs->options.broken)

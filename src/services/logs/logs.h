@@ -26,6 +26,10 @@ typedef struct LogsOptions {
     /* The disk failed: what is not written yet stays in the rings, and services that write wait.
      * Called once, from the loop. */
     void (*broken)(void *owner, Span reason);
+    /* The disk does not take what there is, being full for instance (negative errno), or takes it
+     * again (0). Meanwhile it stays in the rings, and what finds no room there is lost, which is
+     * told in the log afterwards. May be NULL. From the loop. */
+    void (*failing)(void *owner, int error);
     void *owner;
 } LogsOptions;
 

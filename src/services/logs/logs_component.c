@@ -19,6 +19,16 @@ static void on_broken(void *owner, Span reason) {
     abort();
 }
 
+static void on_failing(void *owner, int error) {
+    (void)owner;
+    if (error)
+        log_error("the disk does not take what services print: they go on, and what finds no room "
+                  "in memory is lost; make room",
+                  log_text("reason", span_of(strerror(-error))));
+    else
+        log_info("what services print is stored again");
+}
+
 /* What the project says is secret, and what its services want hidden. */
 static int hide_secrets(Logs *logs, const Config *config, Buf *reason) {
     ARRAY(Span) patterns = {0};
@@ -46,6 +56,7 @@ static int load(Context *context, Buf *reason) {
         .disk_bytes = config ? (uint64_t)config->log_store.disk_size : 0,
         .age = config ? config->log_store.age : 0,
         .broken = on_broken,
+        .failing = on_failing,
     };
     Logs *logs;
     Buf report = {0};

@@ -21,6 +21,7 @@ struct Logs {
     bool ended; /* no calls are taken any more */
     bool closing;
     bool broken;
+    bool failing; /* at the last tick */
     RpcService service;
 
     Timer tick;

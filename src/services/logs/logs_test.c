@@ -241,6 +241,27 @@ static void test_output_becomes_entries(void **state) {
     bed_done(&bed);
 }
 
+/* What the disk does not take stays in the ring, and is stored once it does. */
+static void test_a_disk_that_is_full_for_a_while(void **state) {
+    Bed bed = bed_new(12);
+    Printer printer = printer_new("calc-1", 4, 65536);
+    capture(&bed, &printer);
+    print(&bed, &printer, "before\n");
+    run_for(&bed, NANOS_PER_SECOND);
+    simulated_disk_fail(bed.disk, 1000000, 0);
+    print(&bed, &printer, "meanwhile\n");
+    run_for(&bed, 10 * NANOS_PER_SECOND);
+    assert_true(bed.logs->failing);
+    assert_true(printer.writer.header->tail < printer.writer.header->head);
+    simulated_disk_fail(bed.disk, 0, 0);
+    run_for(&bed, NANOS_PER_SECOND);
+    assert_false(bed.logs->failing);
+    ASSERT_MESSAGES(&bed, "service:calc", "before", "meanwhile");
+    assert_int_equal(printer.writer.header->tail, printer.writer.header->head);
+    printer_done(&printer);
+    bed_done(&bed);
+}
+
 /* ---- lines to wait for, the last lines ---- */
 
 static void on_matched(void *owner, Span line) {
@@ -880,6 +901,7 @@ int main(void) {
         cmocka_unit_test(test_write_and_query),
         cmocka_unit_test(test_restart_keeps_entries),
         cmocka_unit_test(test_output_becomes_entries),
+        cmocka_unit_test(test_a_disk_that_is_full_for_a_while),
         cmocka_unit_test(test_watch_and_tail),
         cmocka_unit_test(test_bytes_over_lives),
         cmocka_unit_test(test_kills),
