@@ -6,8 +6,10 @@ Each function whose name begins with "case_" is one; its text says what is to be
 
 import base64
 import os
+import pathlib
 import pwd
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -702,21 +704,78 @@ def case_both_are_killed():
 
 
 def case_the_runtime_is_held_up():
-    """Stopped for some seconds, it restarts nothing when it goes on."""
+    """Stopped for twenty seconds, it restarts nothing when it goes on."""
+    beats = """
+        import os, socket, time
+        while True:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+                out.sendto(b"READY=1\\nWATCHDOG=1", os.environ["NOTIFY_SOCKET"].replace("@", "\\0", 1))
+            time.sleep(0.2)"""
     with project("""
         services:
           web:
             command: [PYTHON, -m, http.server, "${PORT}", --bind, 127.0.0.1]
             ports: {http: auto}
             health_check: {type: http, endpoint: /, interval: 500ms, timeout: 500ms, failure_threshold: 1}
-        """) as runtime:
+          program:
+            command: [sleep, "1000"]
+            health_check: {type: exec, command: ["true"], interval: 500ms, timeout: 500ms, failure_threshold: 1}
+          watched: {command: [PYTHON, app.py], type: notify, watchdog: 1s}
+        """, **{"app.py": textwrap.dedent(beats)}) as runtime:
         runtime.start()
+        before = {name: runtime.instance(name)["pid"] for name in ("web", "program", "watched")}
         os.kill(runtime.process.pid, signal.SIGSTOP)
-        time.sleep(4)
+        time.sleep(20)
         os.kill(runtime.process.pid, signal.SIGCONT)
         time.sleep(2)
-        assert runtime.state("web") == "HEALTHY" and not runtime.service("web").get("restarts")
-        assert not runtime.events("web", "HEALTH_CHECK_FAILED")
+        for name, pid in before.items():
+            service = runtime.service(name)
+            assert service["instances"][0]["pid"] == pid and not service.get("restarts"), service
+            assert service["state"].endswith("RUNNING" if name == "watched" else "_HEALTHY"), service
+            assert not runtime.events(name, "HEALTH_CHECK_FAILED")
+
+
+def mount(folder, size, options=""):
+    return subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700{options}", "none", folder],
+                          capture_output=True).returncode == 0
+
+
+def case_the_disk_is_full():
+    """Services go on; the loss is bounded and told; output is stored again once there is room."""
+    runtime = project("""
+        services:
+          calm: {command: [sh, -c, "i=0; while :; do echo $i; i=$((i + 1)); sleep 0.02; done"]}
+          flood: {command: [sh, -c, "seq 1000000000 1002000000; exec sleep 1000"]}
+        """)
+    runtime.data.mkdir(mode=0o700)
+    if not mount(runtime.data, "8m"):
+        print("# skipped: a file system cannot be mounted here")
+        return
+    log = runtime.folder / "muster.log"
+    try:
+        with runtime:
+            runtime.start()
+            eventually(lambda: "does not take what services print" in log.read_text(), what=log.read_text)
+            before = {name: runtime.instance(name)["pid"] for name in ("calm", "flood")}
+            printed = eventually(lambda: command_of(before["flood"]).startswith("sleep"), what=lambda: "it hangs")
+            assert printed and runtime.state("calm") == runtime.state("flood") == "RUNNING"
+            assert mount(runtime.data, "64m", ",remount")
+            eventually(lambda: "is stored again" in log.read_text(), what=log.read_text)
+            last = int(runtime.output("calm").split()[-1])
+            eventually(lambda: int(runtime.output("calm").split()[-1]) > last)
+            assert {name: runtime.instance(name)["pid"] for name in before} == before
+            lines = runtime.output("calm").split()
+            assert lines == [b"%d" % number for number in range(len(lines))], "calm has lost lines"
+            command = [MUSTER, "logs", "flood", "--data", runtime.data, "-g", "were dropped"]
+            eventually(lambda: b"bytes of stdout" in subprocess.run(command, capture_output=True, timeout=30).stdout,
+                       what=log.read_text)
+    finally:
+        subprocess.run(["umount", "-l", runtime.data], capture_output=True)
+        shutil.rmtree(runtime.folder, ignore_errors=True)
+
+
+def command_of(pid):
+    return pathlib.Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def main():

@@ -99,8 +99,23 @@ static void take_entries(LogActor *actor, Output *output, LinesMore more) {
     output->fresh = true;
 }
 
+static void note_lost(LogActor *actor, LogCapture *capture) {
+    uint64_t lost = ring_lost(capture->ring);
+    if (lost == capture->lost)
+        return;
+    log_actor_note(actor, RT_LOG_LEVEL_WARN, capture->source.service,
+                   "%llu bytes of %s were dropped: they came faster than they could be stored",
+                   (unsigned long long)(lost - capture->lost),
+                   STREAM_NAMES[capture->source.stream]);
+    capture->lost = lost;
+}
+
 bool log_outputs_idle(LogActor *actor) {
     bool waiting = false;
+    /* What is lost while the disk fails is told once, when it works again: more may be to come. */
+    if (!actor->failed)
+        LIST_EACH (&actor->captures, link)
+            note_lost(actor, CONTAINER(link, LogCapture, link));
     LIST_EACH (&actor->outputs, link) {
         Output *output = CONTAINER(link, Output, link);
         if (!output->pending.len)
@@ -114,17 +129,6 @@ bool log_outputs_idle(LogActor *actor) {
 }
 
 /* ---- rings ---- */
-
-static void note_lost(LogActor *actor, LogCapture *capture) {
-    uint64_t lost = ring_lost(capture->ring);
-    if (lost == capture->lost)
-        return;
-    log_actor_note(actor, RT_LOG_LEVEL_WARN, capture->source.service,
-                   "%llu bytes of %s were dropped: they came faster than they could be stored",
-                   (unsigned long long)(lost - capture->lost),
-                   STREAM_NAMES[capture->source.stream]);
-    capture->lost = lost;
-}
 
 /* Appends what lies at the ring's position. */
 static int append(LogActor *actor, LogCapture *capture, Span bytes) {
