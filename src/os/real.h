@@ -7,9 +7,11 @@
 #include "base/buf.h"
 #include "os/world_ops.h"
 
-/* Output buffers that a World keeps for reuse, and how large one may be for that. */
-#define SPARE_BUFFERS 32
-#define SPARE_SIZE    (64 * 1024)
+/* Output buffers that a World keeps for reuse, and how large one may be for that: enough for what
+ * fifty connections write in one turn, since a heap that grows and shrinks for it costs a page fault
+ * every 4 KiB. */
+#define SPARE_BUFFERS 64
+#define SPARE_SIZE    (128 * 1024)
 
 typedef struct RealWorld {
     World world;
