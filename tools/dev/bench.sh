@@ -8,7 +8,8 @@
 #   rpc       unary calls: nghttpd, tonic, grpc-go, C++ gRPC, each server on one processor
 #   dashboard the page in Chromium: frames, long tasks, memory (--minutes N of it), time to red
 #   discovery lookups by name: etcd; beats of a million services; watchers of a busy graph
-#   logs      a million entries taken over, searched, and their bytes on the disk: SQLite FTS5
+#   logs      a million entries taken over, searched, and their bytes on the disk: SQLite FTS5,
+#             VictoriaLogs
 #   startup   muster serve from its start to its first answer: node, python, nginx, redis
 #   store     durable transactions: etcd, SQLite alone; segments of output: plain write(2)
 #

@@ -22,7 +22,7 @@ packages_of() {
     pip) echo pip3:python3-pip ;;
     orchestrator) echo node:nodejs nginx:nginx-light redis-server:redis-server postgresql python3:python3 ss:iproute2 \
         setpriv:util-linux ;;
-    bench) echo libprotobuf-dev protobuf-c-compiler libprotobuf-c-dev libabsl-dev \
+    bench) echo go:golang-go libprotobuf-dev protobuf-c-compiler libprotobuf-c-dev libabsl-dev \
         h2load:nghttp2-client nghttpd:nghttp2-server etcd:etcd-server libgrpc++-dev protobuf-compiler-grpc ;;
     *) return 1 ;;
     esac
