@@ -132,6 +132,7 @@ export const de: Record<TextKey, string> = {
   'panel.since': 'seit {time}',
   'panel.lastBeat': 'Letzter Heartbeat',
   'panel.traffic': 'Verkehr, letzte zehn Minuten',
+  'panel.noTraffic': 'Noch zu wenig zum Zeichnen.',
   'panel.usage': 'Verbrauch, seit die Seite offen ist',
   'panel.method': 'Methode',
   'panel.version': 'Version',
@@ -220,7 +221,7 @@ export const de: Record<TextKey, string> = {
   'logs.empty': 'Kein Eintrag passt',
   'logs.emptyFilter': 'Nichts im Log entspricht diesem Filter.',
   'logs.emptyAll':
-    'Noch wurde nichts geloggt. Was Dienste ausgeben, die Muster startet, erscheint hier von selbst.',
+    'Was Dienste ausgeben, die Muster startet, erscheint hier von selbst; andere senden ihre Einträge.',
   'logs.clear': 'Filter leeren',
   'logs.request': 'Anfrage {id}',
   'logs.requestSpan': '{count} Einträge in {time}',
@@ -229,6 +230,12 @@ export const de: Record<TextKey, string> = {
   'logs.attributes': 'Attribute',
   'logs.histogram': 'Einträge über die Zeit',
   'logs.older': 'Ältere Einträge laden',
+  'configuration.emptyWhat': 'Eine Datei muster.yaml sagt, was laufen soll. Eine erste schreibt',
+  'logs.nothing': 'Noch wurde nichts geloggt',
+  'health.emptyWhat':
+    'Jeder Dienst, der startet oder sich registriert, bekommt hier eine Zeile und behält seinen Verlauf.',
+  'events.emptyWhat':
+    'Hier steht, was startet, endet, geprüft und neu gestartet wird, und wer es verlangt hat.',
   'events.title': 'Ereignisse',
   'events.empty': 'Noch ist nichts geschehen.',
   'events.gap': 'Ereignisse vor diesem werden nicht mehr aufbewahrt.',
@@ -245,8 +252,7 @@ export const de: Record<TextKey, string> = {
   'configuration.problems': '{count} Probleme',
   'configuration.changes': 'Was das Anwenden bewirkt',
   'configuration.noChanges': 'Kein Dienst wird berührt.',
-  'configuration.empty':
-    'Diese Runtime führt kein Projekt aus, also gibt es nichts zu konfigurieren.',
+  'configuration.empty': 'Es läuft kein Projekt, also gibt es nichts zu konfigurieren',
   'configuration.outdated': 'Die Dateien wurden seit dem Anwenden auf der Platte geändert.',
   'configuration.back': 'Zurück zum Bearbeiten',
   'configuration.defaults': 'Vorgaben zeigen',

@@ -1,6 +1,6 @@
 /** The frame around every page: navigation, state of the connection, palette, messages. */
 import { Component, lazy, type ReactNode, Suspense, useEffect, useState } from 'react'
-import { Redirect, Route, Switch, useLocation } from 'wouter'
+import { Link, Redirect, Route, Switch, useLocation } from 'wouter'
 import { useServices, watchServices } from '@/data/services'
 import { Empty, Button } from '@/design/parts'
 import { text, useText } from '@/i18n/text'
@@ -68,7 +68,11 @@ function Pages() {
           </Route>
         ))}
         <Route>
-          <Empty title={t('shell.notFound')} />
+          <Empty title={t('shell.notFound')}>
+            <Link href="/topology" className="text-accent hover:underline">
+              {t('nav.topology')}
+            </Link>
+          </Empty>
         </Route>
       </Switch>
     </Suspense>

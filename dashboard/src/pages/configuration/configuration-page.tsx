@@ -5,6 +5,7 @@ import { useMayControl } from '@/api/session'
 import { attempt } from '@/data/actions'
 import { useAnswer } from '@/data/poll'
 import { useQuery } from '@/data/query'
+import { useServices } from '@/data/services'
 import { PageBody, PageHead } from '@/design/page'
 import { Button, Command, Empty, Tabs } from '@/design/parts'
 import { useText } from '@/i18n/text'
@@ -26,14 +27,16 @@ export default function ConfigurationPage() {
     const action = t('configuration.applyFiles')
     if (await attempt(action, '', () => orchestrator.applyConfiguration({ revision }))) again()
   }
-  if (error && !value) return <Empty title={t('common.failed', { reason: error })} />
-  if (!value) return <p className="p-6 text-muted">{t('common.loading')}</p>
-  if (!value.files.length)
+  const idle = useServices(({ ready, list }) => ready && list.length === 0)
+  if (value ? !value.files.length : error && idle)
     return (
       <Empty title={t('configuration.empty')}>
+        <p>{t('configuration.emptyWhat')}</p>
         <Command>muster init</Command>
       </Empty>
     )
+  if (error && !value) return <Empty title={t('common.failed', { reason: error })} />
+  if (!value) return <p className="p-6 text-muted">{t('common.loading')}</p>
   return (
     <PageBody full>
       <PageHead

@@ -58,7 +58,9 @@ export default function EventsPage() {
     <PageBody>
       <PageHead title={t('events.title')} filter={t('events.filter')} />
       {shown.length === 0 && (
-        <Empty title={t(events.length ? 'events.noneFits' : 'events.empty')} />
+        <Empty title={t(events.length ? 'events.noneFits' : 'events.empty')}>
+          {events.length === 0 && <p>{t('events.emptyWhat')}</p>}
+        </Empty>
       )}
       <ol className="divide-y divide-line rounded-card border border-line bg-surface shadow-card empty:hidden">
         {shown.map(({ event, gap }, at) =>

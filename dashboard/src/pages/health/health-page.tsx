@@ -60,7 +60,9 @@ export default function HealthPage() {
         />
       </PageHead>
       {shown.length === 0 && (
-        <Empty title={t(history.value.histories.length ? 'services.noneFits' : 'health.empty')} />
+        <Empty title={t(history.value.histories.length ? 'services.noneFits' : 'health.empty')}>
+          {history.value.histories.length === 0 && <p>{t('health.emptyWhat')}</p>}
+        </Empty>
       )}
       <ul className="flex flex-col divide-y divide-line rounded-card border border-line bg-surface shadow-card empty:hidden">
         {shown.map((each) => (
@@ -72,7 +74,7 @@ export default function HealthPage() {
           />
         ))}
       </ul>
-      <Incidents incidents={incidents} />
+      {shown.length > 0 && <Incidents incidents={incidents} />}
       <Beats />
     </PageBody>
   )

@@ -54,6 +54,7 @@ export default function LogsPage() {
   )
   const setFilter = useCallback((filter: string) => query.set({ filter }), [query])
   const bounded = !store.live
+  const narrowed = bounded || view.filter !== '' || view.correlationId !== ''
   return (
     <div className="flex h-full">
       <div className="flex min-w-0 flex-1 flex-col">
@@ -118,12 +119,8 @@ export default function LogsPage() {
         ) : (
           state.ready &&
           !state.refused && (
-            <Empty title={t('logs.empty')}>
-              <p className="mb-3">
-                {view.filter || view.correlationId || bounded
-                  ? t('logs.emptyFilter')
-                  : t('logs.emptyAll')}
-              </p>
+            <Empty title={t(narrowed ? 'logs.empty' : 'logs.nothing')}>
+              <p>{t(narrowed ? 'logs.emptyFilter' : 'logs.emptyAll')}</p>
             </Empty>
           )
         )}

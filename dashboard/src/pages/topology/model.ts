@@ -142,6 +142,9 @@ const AT_REST: ReadonlySet<ServiceState> = new Set([
   ServiceState.SKIPPED,
 ])
 
+export const atRest = (service: Pick<ServiceStatus, 'state'> | undefined): boolean =>
+  service !== undefined && AT_REST.has(service.state)
+
 /**
  * The fill of a node: what its signs of life, probes and calls say and, where nobody is there to
  * say anything, what the orchestrator knows of the service.
@@ -150,7 +153,7 @@ export function toneOf(
   node: Pick<TopologyNode, 'state' | 'health'>,
   service: Pick<ServiceStatus, 'state'> | undefined,
 ): Tone {
-  if (service && AT_REST.has(service.state)) return STATE_TONE[service.state]
+  if (service && atRest(service)) return STATE_TONE[service.state]
   if (node.state === ConnectionState.DEAD) return 'unhealthy'
   const tone = HEALTH_TONE[node.health]
   if (tone !== 'unknown' || !service) return tone

@@ -148,6 +148,8 @@ export function TrafficCharts({
     2000,
   )
   if (!value) return null
+  if (value.rps.length < 2 * POINT)
+    return <p className="text-[13px] text-muted">{t('panel.noTraffic')}</p>
   const step = value.stepMs * POINT
   const rps = means(value.rps)
   const errors = means(value.rps.map((n, at) => n * (value.errorRate[at] ?? 0)))

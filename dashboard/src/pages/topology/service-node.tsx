@@ -11,7 +11,7 @@ import { ServiceState, type ServiceStatus } from '@/gen/runtime/v1/service_pb'
 import { ConnectionState, type TopologyNode } from '@/gen/runtime/v1/topology_pb'
 import { text, useText } from '@/i18n/text'
 import { NODE_HEIGHT, NODE_WIDTH } from '@/pages/topology/geometry'
-import { toneOf } from '@/pages/topology/model'
+import { atRest, toneOf } from '@/pages/topology/model'
 
 /** How much of a node can be read at a zoom. */
 type Detail = 'all' | 'name' | 'colour'
@@ -57,7 +57,7 @@ export const ServiceNode = memo(function ServiceNode({ id, selected }: NodeProps
         detail === 'colour'
           ? 'bg-(--fill)'
           : 'bg-[color-mix(in_oklab,var(--fill)_9%,var(--surface))]',
-        BORDER[node.state],
+        atRest(service) ? BORDER[ConnectionState.CONNECTION_UNKNOWN] : BORDER[node.state],
         selected && 'shadow-float ring-3 ring-accent ring-offset-2 ring-offset-canvas',
       )}
     >
