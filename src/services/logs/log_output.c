@@ -130,6 +130,11 @@ bool log_outputs_idle(LogActor *actor) {
 
 /* ---- rings ---- */
 
+static void note_disk(LogActor *actor, int error) {
+    actor->failed = error;
+    actor->broken = actor->broken || error == -ENOTRECOVERABLE;
+}
+
 /* Appends what lies at the ring's position. */
 static int append(LogActor *actor, LogCapture *capture, Span bytes) {
     Output *output = capture->output;
@@ -141,8 +146,7 @@ static int append(LogActor *actor, LogCapture *capture, Span bytes) {
             r = segment_store_append(output->place, offset, bytes, actor->wall);
     }
     if (r < 0) {
-        actor->failed = r;
-        actor->broken = actor->broken || r == -ENOTRECOVERABLE;
+        note_disk(actor, r);
         return r;
     }
     actor->dirty = true;
@@ -166,8 +170,13 @@ static void release(LogActor *actor) {
 /* Rings let go what is with the system: it outlives this program as they do. Before it is taken
  * apart, so that the writer goes on meanwhile. */
 static void hand_over(LogActor *actor) {
-    if (actor->held >= HELD_MAX && log_store_hand_over(actor->store) == 0)
+    if (actor->held < HELD_MAX)
+        return;
+    int r = log_store_hand_over(actor->store);
+    if (r == 0)
         release(actor);
+    else
+        note_disk(actor, r);
 }
 
 /* Reads for a turn: 1 when there is more, negative when the disk does not take it. */
