@@ -227,8 +227,10 @@ void log_outputs_done(LogActor *actor);
 
 /* ---- AttachOutput (log_follow.c) ---- */
 
-/* A reader of bytes, whose messages are RtAttachOutputResponse. The request is copied. */
-LogReader *log_follower_new(const RtAttachOutputRequest *request);
+/* A reader of bytes, whose messages are RtAttachOutputResponse. The request is copied. With `hides`
+ * what the mask hides is overwritten. */
+LogReader *log_follower_new(const RtAttachOutputRequest *request, bool hides);
+void log_follower_mask(LogReader *reader, const Mask *mask);
 int log_follower_step(LogActor *actor, LogReader *reader);
 
 /* A place is there now: for those who follow all of a service. */

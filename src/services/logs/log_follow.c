@@ -7,12 +7,14 @@
 
 #define REPLAY_DEFAULT 65536
 #define REPLAY_MAX     (16 * 1024 * 1024)
+#define HIDE_REACH     256 /* bytes before a chunk with which what it hides may begin */
 
 /* A stream that is followed. */
 typedef struct FollowedPlace {
     Output *output;
     SegmentCursor *cursor;
     int64_t old; /* what lies before this offset was there when the call came */
+    Buf before;  /* the end of the chunk before, as it was written, where something is hidden */
 } FollowedPlace;
 
 typedef struct Follower {
@@ -20,6 +22,8 @@ typedef struct Follower {
     RtAttachOutputRequest *request; /* in the arena */
     Arena arena;
     bool begun;
+    bool hides; /* by the mask */
+    const Mask *mask;
     ARRAY(FollowedPlace) places;
 } Follower;
 
@@ -107,6 +111,25 @@ static bool begin(LogActor *actor, Follower *follower) {
     return !request->has_offset || follower->places.count <= 1;
 }
 
+/* The chunk without what is hidden: also what began in the one before, as long as that was not the
+ * most of it. */
+static Span hide(const Follower *follower, FollowedPlace *place, const SegmentChunk *chunk,
+                 Arena *arena) {
+    Buf *before = &place->before;
+    size_t skipped = before->len;
+    if (chunk->lost) {
+        buf_clear(before);
+        return chunk->bytes;
+    }
+    buf_add(before, chunk->bytes);
+    Span shown = mask_text(follower->mask, buf_span(before), arena);
+    shown = arena_copy(arena, span_skip(shown, skipped));
+    size_t kept = before->len < HIDE_REACH ? before->len : HIDE_REACH;
+    memmove(before->ptr, before->ptr + before->len - kept, kept);
+    before->len = kept;
+    return shown;
+}
+
 /* Gives a chunk, in one message for each life that wrote it. */
 static void give(Follower *follower, const FollowedPlace *place, const SegmentChunk *chunk) {
     int64_t at = chunk->offset, end = chunk->offset + chunk->size;
@@ -147,8 +170,12 @@ int log_follower_step(LogActor *actor, LogReader *reader) {
         SegmentChunk chunk;
         int r = 1;
         while (reader->messages.len < READER_BATCH &&
-               (r = segment_cursor_next(place->cursor, &chunk)) > 0)
+               (r = segment_cursor_next(place->cursor, &chunk)) > 0) {
+            if (follower->hides)
+                chunk.bytes = hide(follower, place, &chunk, &actor->arena);
             give(follower, place, &chunk);
+            arena_reset(&actor->arena);
+        }
         if (r < 0) {
             log_reader_send(actor, reader, true, STATUS_DATA_LOSS, "the output cannot be read");
             return 0;
@@ -159,10 +186,15 @@ int log_follower_step(LogActor *actor, LogReader *reader) {
     return more;
 }
 
+static void place_done(FollowedPlace *place) {
+    segment_cursor_free(place->cursor);
+    buf_done(&place->before);
+}
+
 static void leave(LogReader *reader) {
     Follower *follower = CONTAINER(reader, Follower, reader);
     for (size_t i = 0; i < follower->places.count; i++)
-        segment_cursor_free(follower->places.items[i].cursor);
+        place_done(&follower->places.items[i]);
     array_done(&follower->places);
 }
 
@@ -173,11 +205,17 @@ static void follower_free(LogReader *reader) {
     free(follower);
 }
 
-LogReader *log_follower_new(const RtAttachOutputRequest *request) {
+void log_follower_mask(LogReader *reader, const Mask *mask) {
+    Follower *follower = CONTAINER(reader, Follower, reader);
+    follower->mask = mask;
+}
+
+LogReader *log_follower_new(const RtAttachOutputRequest *request, bool hides) {
     Follower *follower = xcalloc(1, sizeof *follower);
     follower->reader.step = log_follower_step;
     follower->reader.leave = leave;
     follower->reader.free = follower_free;
+    follower->hides = hides;
     follower->request = schema_copy(&RtAttachOutputRequest_type, request, &follower->arena);
     return &follower->reader;
 }

@@ -13,6 +13,8 @@ static LogSearcher *searcher_of(LogReader *reader) {
 void log_reader_mask(LogReader *reader, const Mask *mask) {
     if (reader->step == log_searcher_step)
         searcher_of(reader)->search.mask = mask;
+    else
+        log_follower_mask(reader, mask);
 }
 
 static bool give(void *owner, const RowSource *source, const Row *row, const RtLogEntry *entry) {

@@ -93,9 +93,10 @@ void logs_capture_end(LogCapture *capture, void (*drained)(void *owner), void *o
 /* ---- AttachOutput: the bytes as they were written ---- */
 
 /* Serves a call of OrchestratorService.AttachOutput from its message on: replays, follows, ends
- * it. The caller has checked that the service exists. `writable` and `closed` are for the
+ * it. The caller has checked that the service exists. With `hides`, what logs_hide told of is
+ * overwritten. `writable` and `closed` are for the
  * MethodHandler of that method, which leaves call_user to us from then on. */
-void logs_output_serve(Logs *logs, Call *call, const RtAttachOutputRequest *request);
+void logs_output_serve(Logs *logs, Call *call, const RtAttachOutputRequest *request, bool hides);
 void logs_output_writable(Call *call);
 void logs_output_closed(Call *call, StatusCode code);
 

@@ -16,6 +16,7 @@ typedef struct Bed {
     World *world;
     SimulatedDisk *disk;
     Logs *logs;
+    bool hides; /* from those who follow bytes */
 } Bed;
 
 static inline void open_logs(Bed *bed) {

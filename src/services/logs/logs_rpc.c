@@ -102,9 +102,9 @@ void logs_end_calls(Logs *logs) {
     logs_ingest_end(logs);
 }
 
-void logs_output_serve(Logs *logs, Call *call, const RtAttachOutputRequest *request) {
+void logs_output_serve(Logs *logs, Call *call, const RtAttachOutputRequest *request, bool hides) {
     call_set_user(call, NULL);
-    start(logs, call, log_follower_new(request));
+    start(logs, call, log_follower_new(request, hides));
 }
 
 /* ---- LoggerService ---- */

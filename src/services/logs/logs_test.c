@@ -267,7 +267,7 @@ static void on_bytes(LogReader *reader, LogReaderReply *reply) {
 }
 
 static LogReader *follow_bytes(Bed *bed, const RtAttachOutputRequest *request, Buf *out) {
-    LogReader *reader = log_follower_new(request);
+    LogReader *reader = log_follower_new(request, bed->hides);
     buf_clear(out);
     assert_true(logs_reader_start(bed->logs, reader, on_bytes, out));
     run_for(bed, NANOS_PER_SECOND);
@@ -313,6 +313,35 @@ static void test_bytes_over_lives(void **state) {
     printer_done(&second);
     buf_done(&live);
     buf_done(&once);
+    bed_done(&bed);
+}
+
+/* Who may not see secrets does not see them in the bytes either, nor the rest of one that came in
+ * two pieces. */
+static void test_bytes_hidden(void **state) {
+    Bed bed = bed_new(9);
+    Printer printer = printer_new("calc-0-1", 1, 65536);
+    Buf live = {0}, reason = {0};
+    RtAttachOutputRequest request = {.service_name = SPAN("calc")};
+    Span secrets[] = {SPAN("hunter2"), SPAN("correct horse")};
+    assert_int_equal(logs_hide(bed.logs, secrets, 2, NULL, 0, &reason), 0);
+    bed.hides = true;
+    LogReader *follower = follow_bytes(&bed, &request, &live);
+    capture(&bed, &printer);
+    print(&bed, &printer, "login hunter2\n");
+    print(&bed, &printer, "correct");
+    print(&bed, &printer, " horse, not hunter");
+    assert_span(buf_span(&live), "calc-0-1@0:login *******\n|calc-0-1@14:correct|"
+                                 "calc-0-1@21:******, not hunter|");
+    leave(&bed, follower);
+    bed.hides = false;
+    request.once = true;
+    follower = follow_bytes(&bed, &request, &live);
+    assert_non_null(memmem(live.ptr, live.len, "hunter2", 7));
+    leave(&bed, follower);
+    end_capture(&bed, &printer);
+    printer_done(&printer);
+    buf_done(&live);
     bed_done(&bed);
 }
 
@@ -491,6 +520,7 @@ int main(void) {
         cmocka_unit_test(test_a_disk_that_is_full_for_a_while),
         cmocka_unit_test(test_watch_and_tail),
         cmocka_unit_test(test_bytes_over_lives),
+        cmocka_unit_test(test_bytes_hidden),
         cmocka_unit_test(test_kills),
         cmocka_unit_test(test_queries_against_model),
     };

@@ -16,6 +16,12 @@ bool call_has_project(Call *call) {
     return false;
 }
 
+bool call_may_see_secrets(Call *call) {
+    /* The policy notes only which tokens were used up, which asking again does not. */
+    AccessPolicy *policy = (AccessPolicy *)(uintptr_t)orchestrator_of_call(call)->options.access;
+    return !policy || access_scope(policy, call) == SCHEMA_SCOPE_CONTROL;
+}
+
 bool call_may_start(Call *call) {
     if (!orchestrator_of_call(call)->closing)
         return true;

@@ -22,6 +22,9 @@ Instance *call_one_instance(Call *call, const Service *service, Span instance_id
 /* All of the above fail when the runtime runs no project, with what to do about it. */
 bool call_has_project(Call *call);
 
+/* Whether its caller has the control scope, and so may see what is hidden from those who look. */
+bool call_may_see_secrets(Call *call);
+
 /* False, and the call has failed with UNAVAILABLE, once the runtime has begun to stop: what is
  * started then would be left behind, or hold the end up. */
 bool call_may_start(Call *call);

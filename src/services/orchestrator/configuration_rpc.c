@@ -51,10 +51,7 @@ static void add_files(const Config *config, bool with_text, RtGetConfigurationRe
 }
 
 static bool may_see_text(Call *call) {
-    Orchestrator *orchestrator = orchestrator_of_call(call);
-    /* The policy notes only which tokens were used up, which asking again does not. */
-    AccessPolicy *policy = (AccessPolicy *)(uintptr_t)orchestrator->options.access;
-    if (!policy || access_scope(policy, call) == SCHEMA_SCOPE_CONTROL)
+    if (call_may_see_secrets(call))
         return true;
     call_fail(call, STATUS_PERMISSION_DENIED,
               "include_text needs the control scope, since files hold secrets as they are written");

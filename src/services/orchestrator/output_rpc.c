@@ -22,7 +22,7 @@ void call_attach_output(Call *call, const void *message) {
         call_fail(call, STATUS_FAILED_PRECONDITION, "this runtime does not read output");
         return;
     }
-    logs_output_serve(orchestrator->logs, call, request);
+    logs_output_serve(orchestrator->logs, call, request, !call_may_see_secrets(call));
 }
 
 /* The process of an instance that is typed into; NULL, and the call has failed. */
