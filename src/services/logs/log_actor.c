@@ -24,8 +24,7 @@ void log_actor_step(void *state, Mail *mail) {
 
 /* ---- the disk ---- */
 
-/* Notes how a call that writes went. */
-static void note_disk(LogActor *actor, int result) {
+void log_actor_note_disk(LogActor *actor, int result) {
     if (result < 0)
         actor->failed = result;
     if (result == -ENOTRECOVERABLE)
@@ -36,7 +35,7 @@ static void sync_now(LogActor *actor) {
     if (!actor->dirty || actor->broken)
         return;
     int r = log_store_sync(actor->store);
-    note_disk(actor, r);
+    log_actor_note_disk(actor, r);
     if (r < 0)
         return;
     actor->dirty = false;
@@ -51,7 +50,7 @@ static void write_now(LogActor *actor) {
     if (!log_store_waiting(actor->store) || actor->broken)
         return;
     actor->dirty = true;
-    note_disk(actor, log_store_flush(actor->store, actor->wall));
+    log_actor_note_disk(actor, log_store_flush(actor->store, actor->wall));
 }
 
 /* A piece of the work that can wait. True: there is more. */

@@ -53,6 +53,9 @@ struct LogActor {
 
 void log_actor_reply(LogActor *actor, LogReply *reply);
 
+/* Notes how a call that writes went. */
+void log_actor_note_disk(LogActor *actor, int result);
+
 /* ActorOptions.step and flush. */
 void log_actor_step(void *state, Mail *mail);
 void log_actor_flush(void *state);

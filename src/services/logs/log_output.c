@@ -130,11 +130,6 @@ bool log_outputs_idle(LogActor *actor) {
 
 /* ---- rings ---- */
 
-static void note_disk(LogActor *actor, int error) {
-    actor->failed = error;
-    actor->broken = actor->broken || error == -ENOTRECOVERABLE;
-}
-
 /* Appends what lies at the ring's position. */
 static int append(LogActor *actor, LogCapture *capture, Span bytes) {
     Output *output = capture->output;
@@ -146,7 +141,7 @@ static int append(LogActor *actor, LogCapture *capture, Span bytes) {
             r = segment_store_append(output->place, offset, bytes, actor->wall);
     }
     if (r < 0) {
-        note_disk(actor, r);
+        log_actor_note_disk(actor, r);
         return r;
     }
     actor->dirty = true;
@@ -173,10 +168,9 @@ static void hand_over(LogActor *actor) {
     if (actor->held < HELD_MAX)
         return;
     int r = log_store_hand_over(actor->store);
+    log_actor_note_disk(actor, r);
     if (r == 0)
         release(actor);
-    else
-        note_disk(actor, r);
 }
 
 /* Reads for a turn: 1 when there is more, negative when the disk does not take it. */
