@@ -640,9 +640,11 @@ def case_the_runtime_is_killed():
           b: {command: [PYTHON, -m, http.server, "${PORT}", --bind, 127.0.0.1], ports: {http: auto},
               health_check: {type: http, endpoint: /}}
           task: {command: "true", task: true}
+          none: {command: sleep 1000}
           dies: {command: "while ! test -e now; do sleep 0.05; done; exit 42", restart: {initial: 30s}}
         """) as runtime:
         assert all(result["success"] for result in runtime.start().values())
+        runtime.call("Scale", service_name="none", replicas=0)
         before = {name: runtime.instance(name) for name in ("a", "b")}
         epoch = runtime.call("RuntimeService/GetRuntime")["epoch"]
         for round in range(5):
@@ -657,6 +659,7 @@ def case_the_runtime_is_killed():
                 after = runtime.instance(name)
                 assert after["pid"] == instance["pid"] and after["state"] == instance["state"], after
         assert runtime.state("task") == "COMPLETED"
+        assert not runtime.service("none").get("instances"), "it is forgotten that there should be none"
         eventually(lambda: runtime.state("dies") == "BACKING_OFF", what=lambda: runtime.service("dies"))
         assert runtime.service("dies")["exit_code"] == 42
         assert not [event for event in runtime.events() if event["type"].endswith("UNHEALTHY")]

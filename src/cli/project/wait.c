@@ -1,5 +1,6 @@
 /* muster wait: until services are as they should be. For scripts. */
 #include <signal.h>
+#include <stdio.h>
 
 #include "cli/project/service_list.h"
 #include "cli/project/service_view.h"
@@ -18,9 +19,14 @@ static const char HELP[] =
     "  --timeout TIME         give up after 500ms, 5s, 2m, 1h\n" REMOTE_HELP "\n"
     "Exit status: 0 they are, 1 one cannot get there by itself, 3 no such service, 4 timed out.\n";
 
+/* After so long it says whom it waits for. */
+#define TELL_AFTER (2 * NANOS_PER_SECOND)
+#define TELL_AGAIN (30 * NANOS_PER_SECOND)
+
 typedef struct Wait {
     Remote remote;
     RemoteCall watching;
+    Timer telling;
     ServiceList services;
     Span *names;
     size_t name_count;
@@ -99,20 +105,44 @@ static void on_change(void *owner, const void *message) {
         decide(wait, EXIT_DONE);
 }
 
-/* Who is not there yet, for the error. */
-static void tell_timeout(Wait *wait) {
-    Buf text = {0};
+static bool is_asked_for(const Wait *wait, const RtServiceStatus *service) {
+    for (size_t i = 0; i < wait->name_count; i++)
+        if (span_equal(wait->names[i], service->name))
+            return true;
+    return !wait->name_count && !service->disabled;
+}
+
+/* Who is not there yet. */
+static void add_missing(const Wait *wait, Buf *text) {
     for (size_t i = 0; i < wait->services.items.count; i++) {
         const RtServiceStatus *service = wait->services.items.items[i]->status;
-        if (service->disabled || is_there(wait, service))
+        if (!is_asked_for(wait, service) || is_there(wait, service))
             continue;
-        buf_printf(&text, "%s%.*s is %s", text.len ? ", " : "", SPAN_ARGS(service->name),
+        buf_printf(text, "%s%.*s is %s", text->len ? ", " : "", SPAN_ARGS(service->name),
                    state_text((RtServiceState)service->state));
         if (service->waiting_for.count) {
-            buf_add_literal(&text, " for ");
-            add_names(&text, service->waiting_for.items, service->waiting_for.count);
+            buf_add_literal(text, " for ");
+            add_names(text, service->waiting_for.items, service->waiting_for.count);
+        } else if (service->health_message.len) {
+            buf_printf(text, " (%.*s)", SPAN_ARGS(service->health_message));
         }
     }
+}
+
+static void on_telling(Timer *timer) {
+    Wait *wait = CONTAINER(timer, Wait, telling);
+    World *world = wait->remote.peer.world;
+    Buf text = {0};
+    add_missing(wait, &text);
+    if (text.len && !wait->remote.quiet)
+        fprintf(stderr, "muster: waiting: %.*s\n", SPAN_ARGS(buf_span(&text)));
+    buf_done(&text);
+    wheel_arm(world_wheel(world), timer, world_now(world) + TELL_AGAIN);
+}
+
+static void tell_timeout(Wait *wait) {
+    Buf text = {0};
+    add_missing(wait, &text);
     wait->result = cli_fail(EXIT_TIMED_OUT,
                             "timed out: %.*s: see muster logs, or give it more "
                             "--timeout",
@@ -159,9 +189,12 @@ static int wait_for(Wait *wait, char *const *names, size_t count) {
     request.service_names.count = (uint32_t)count;
     wait->watching = (RemoteCall){.message = on_change, .closed = on_closed, .owner = wait};
     remote_begin(&wait->remote, &wait->watching, ORCHESTRATOR_METHOD(WatchServices), &request);
+    wait->telling.fire = on_telling;
+    wheel_arm(world_wheel(world), &wait->telling, world_now(world) + TELL_AFTER);
     world_on_signal(world, SIGINT, on_interrupt, wait);
     world_on_signal(world, SIGTERM, on_interrupt, wait);
     world_run(world);
+    wheel_cancel(world_wheel(world), &wait->telling);
     return wait->result;
 }
 

@@ -92,6 +92,13 @@ Instance *call_one_instance(Call *call, const Service *service, Span instance_id
 
 /* ---- actions ---- */
 
+Span call_actor(Call *call) {
+    Span agent = call_metadata(call, SPAN("user-agent"));
+    if (span_starts(agent, SPAN("muster/")))
+        return SPAN("cli");
+    return span_starts(agent, SPAN("Mozilla/")) ? SPAN("page") : SPAN("api");
+}
+
 typedef struct Pending {
     RpcServer *server;
     CallRef call;
@@ -111,7 +118,7 @@ void call_act(Call *call, ActionKind kind, bool *selected, int64_t only, bool fo
     Orchestrator *orchestrator = orchestrator_of_call(call);
     Pending *pending = xmalloc(sizeof *pending);
     *pending = (Pending){orchestrator->options.server, call_ref(call), answer};
-    action_begin(orchestrator, kind, selected, only, forced, CALL_ACTOR, on_done, pending);
+    action_begin(orchestrator, kind, selected, only, forced, call_actor(call), on_done, pending);
     free(selected);
 }
 

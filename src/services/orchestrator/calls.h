@@ -42,8 +42,8 @@ bool *call_select(const Orchestrator *orchestrator);
 void select_running_dependants(const Orchestrator *orchestrator, const Service *service,
                                bool *selected);
 
-/* Who acts, for events. */
-#define CALL_ACTOR SPAN("user")
+/* Who acts, for events: "cli", "page" or "api", by what the call says of itself. Constant. */
+Span call_actor(Call *call);
 
 /* ---- configuration_rpc.c, output_rpc.c ---- */
 

@@ -267,7 +267,8 @@ static void apply(Call *call, const Config *config) {
     Arena arena = {0};
     size_t count = config_diff(orchestrator->config, config, &arena, &changes);
     Applying *applying = prepare(call, config, changes, count);
-    orchestrator_apply(orchestrator, config, changes, count, CALL_ACTOR, on_applied, applying);
+    orchestrator_apply(orchestrator, config, changes, count, call_actor(call), on_applied,
+                       applying);
     arena_done(&arena);
 }
 

@@ -182,6 +182,6 @@ void orchestrator_stop_all(Orchestrator *orchestrator, bool force, OrchestratorD
     orchestrator->stopping = orchestrator->closing = true;
     orchestrator_event(orchestrator, (Span){0}, RT_SERVICE_EVENT_TYPE_RUNTIME_STOPPING,
                        "all services are stopped");
-    action_begin(orchestrator, ACTION_STOP, all, -1, force, SPAN("user"), on_stopped, stop);
+    action_begin(orchestrator, ACTION_STOP, all, -1, force, SPAN("runtime"), on_stopped, stop);
     free(all);
 }

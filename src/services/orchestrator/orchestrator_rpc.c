@@ -123,7 +123,7 @@ static void restart_service(Call *call, const void *message) {
     selected[service->index] = true;
     if (request->with_dependants)
         select_running_dependants(orchestrator, service, selected);
-    service_event(service, RT_SERVICE_EVENT_TYPE_RESTARTING, CALL_ACTOR, "is restarted%s",
+    service_event(service, RT_SERVICE_EVENT_TYPE_RESTARTING, call_actor(call), "is restarted%s",
                   request->with_dependants ? ", with those that depend on it" : "");
     call_act(call, ACTION_RESTART, selected, only, false, answer_restart);
 }
@@ -244,9 +244,9 @@ static void scale(Call *call, const void *message) {
     Service *service = call_may_start(call) ? call_find_service(call, request->service_name) : NULL;
     if (!service || !can_scale(call, service, request->replicas))
         return;
-    service_event(service, RT_SERVICE_EVENT_TYPE_SCALED, CALL_ACTOR, "from %u to %d instances",
-                  service->replicas, request->replicas);
-    service_set_replicas(service, (uint32_t)request->replicas, CALL_ACTOR);
+    service_event(service, RT_SERVICE_EVENT_TYPE_SCALED, call_actor(call),
+                  "from %u to %d instances", service->replicas, request->replicas);
+    service_set_replicas(service, (uint32_t)request->replicas, call_actor(call));
     bool *selected = call_select(service->orchestrator);
     selected[service->index] = true;
     call_act(call, ACTION_START, selected, -1, false, answer_scale);
@@ -310,7 +310,7 @@ static void signal_service(Call *call, const void *message) {
     for (size_t i = 0; i < service->instances.count; i++)
         if (only < 0 || only == (int64_t)i)
             deliver(delivery, service->instances.items[i], number, request->whole_tree);
-    service_event(service, RT_SERVICE_EVENT_TYPE_SIGNALLED, CALL_ACTOR, "was sent %.*s",
+    service_event(service, RT_SERVICE_EVENT_TYPE_SIGNALLED, call_actor(call), "was sent %.*s",
                   SPAN_ARGS(request->signal));
     delivery->waiting--;
     delivery_look(delivery);

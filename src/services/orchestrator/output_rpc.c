@@ -325,9 +325,14 @@ static Helper *start_command(Instance *instance, const RtRunCommandRequest *requ
 
 void call_run_command(Call *call, const void *message) {
     const RtRunCommandRequest *request = message;
-    Service *service = call_find_service(call, request->service_name);
+    Service *service = call_may_start(call) ? call_find_service(call, request->service_name) : NULL;
     if (!service)
         return;
+    if (service_state(service) == RT_SERVICE_STATE_STOPPING) {
+        call_fail(call, STATUS_FAILED_PRECONDITION, "%s is stopping: start it again first",
+                  service->name);
+        return;
+    }
     const char *wrong =
         !request->command.len ? "command is empty: name a command of the service, or a program"
         : !service->instances.count ? "it has no instance whose environment could be used"
@@ -353,6 +358,6 @@ void call_run_command(Call *call, const void *message) {
     }
     call_set_user(call, command);
     call_send_headers(call);
-    service_event(service, RT_SERVICE_EVENT_TYPE_COMMAND_RUN, CALL_ACTOR, "%.*s was run",
+    service_event(service, RT_SERVICE_EVENT_TYPE_COMMAND_RUN, call_actor(call), "%.*s was run",
                   SPAN_ARGS(request->command));
 }

@@ -12,6 +12,9 @@
 
 #define PREFIX "orchestrator/services/"
 
+/* As a number of replicas: none. 0 is as many as the configuration says. */
+#define NO_REPLICAS (-1)
+
 static void service_key(Span name, Buf *out) {
     buf_add_literal(out, PREFIX);
     buf_add(out, name);
@@ -46,7 +49,7 @@ void service_put(Service *service) {
         .next_start_ms = service->next_run / NANOS_PER_MILLI,
     };
     if ((int32_t)service->replicas != service->config->replicas && !is_ended(service))
-        noted.replicas = (int32_t)service->replicas;
+        noted.replicas = service->replicas ? (int32_t)service->replicas : NO_REPLICAS;
     for (size_t i = 0; i < service->instances.count; i++)
         note_instance(service->instances.items[i], &noted, &arena);
     for (size_t i = 0; i < service->last_output.count; i++)
@@ -100,8 +103,9 @@ static void read_service(Orchestrator *orchestrator, const RtServiceStatus *note
         return;
     service->restarts = (uint32_t)noted->restarts;
     service->stopped_by_user = noted->stopped_by_user;
-    if (noted->replicas > 0)
-        service_set_replicas(service, (uint32_t)noted->replicas, (Span){0});
+    if (noted->replicas)
+        service_set_replicas(service, noted->replicas > 0 ? (uint32_t)noted->replicas : 0,
+                             (Span){0});
     for (uint32_t i = 0; i < noted->instances.count; i++) {
         Instance *instance = service_instance(service, (uint32_t)noted->instances.items[i].replica);
         if (instance)
@@ -156,7 +160,7 @@ static void resume(Instance *instance, const ProcessInfo *info) {
     }
     instance->shown = instance->state;
     if (instance->noted == RT_SERVICE_STATE_STOPPING)
-        instance_unwant(instance, SPAN("user"), "asked to stop before the runtime restarted",
+        instance_unwant(instance, SPAN("runtime"), "asked to stop before the runtime restarted",
                         false);
 }
 
