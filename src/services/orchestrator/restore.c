@@ -174,8 +174,11 @@ static void end_stray(Orchestrator *orchestrator, const ProcessInfo *info) {
 
 static void take(Orchestrator *orchestrator, const ProcessInfo *info) {
     LaunchLabel label;
-    Instance *instance =
-        launch_read_label(info->label, &label) ? instance_of_label(orchestrator, &label) : NULL;
+    const Service *of = NULL;
+    if (launch_read_label(info->label, &label))
+        of = orchestrator_find(orchestrator, label.service);
+    uint32_t replicas = of ? of->replicas : 0;
+    Instance *instance = of ? instance_of_label(orchestrator, &label) : NULL;
     if (!instance || instance->life) {
         end_stray(orchestrator, info);
         return;
@@ -196,6 +199,8 @@ static void take(Orchestrator *orchestrator, const ProcessInfo *info) {
     resume(instance, info);
     if (info->state == PROCESS_EXITED)
         life_ended(life, info);
+    if (label.replica >= replicas) /* it was to go when the runtime ended */
+        service_set_replicas(instance->service, replicas, SPAN("runtime"));
 }
 
 /* Services ran, and none of their processes is left, nor the keeper that held them: the machine has
