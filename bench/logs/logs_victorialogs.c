@@ -192,6 +192,17 @@ static double folder_bytes(const char *folder) {
     return bytes;
 }
 
+/* Its bytes once nothing is merged any more. */
+static double settled_bytes(const char *folder) {
+    double bytes = -1;
+    for (int quiet = 0; quiet < 3; sleep(1)) {
+        double before = bytes;
+        bytes = folder_bytes(folder);
+        quiet = bytes == before ? quiet + 1 : 0;
+    }
+    return bytes;
+}
+
 int main(int argc, char **argv) {
     size_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : ENTRIES;
     char folder[] = "/tmp/muster-bench-XXXXXX", path[64], listen[64], command[64];
@@ -210,8 +221,7 @@ int main(int argc, char **argv) {
     send_all(port, count);
     ask(port, SPAN("/internal/force_flush"), (Span){0}, &out);
     ask(port, SPAN("/internal/force_merge"), (Span){0}, &out);
-    sleep(5);
-    report("on the disk, an entry", "bytes", folder_bytes(folder) / (double)count);
+    report("on the disk, an entry", "bytes", settled_bytes(folder) / (double)count);
     search_all(port, count);
     kill(server, SIGTERM);
     waitpid(server, NULL, 0);

@@ -6,6 +6,8 @@
 extern "C" {
 #endif
 
+#include <stdint.h>
+
 #include "base/buf.h"
 
 typedef struct Regex Regex;
@@ -18,6 +20,19 @@ void regex_free(Regex *regex);
 
 /* The first match at or after `from`; its place in *ret_begin and *ret_end (may be NULL). */
 bool regex_find(const Regex *regex, Span text, size_t from, size_t *ret_begin, size_t *ret_end);
+
+/* ---- where no match can be ---- */
+
+#define REGEX_ATOMS_MAX 64
+
+/* Finds texts of ASCII in lower case, the atoms, by which an index can tell where there is no match.
+ * Where none are found, or too many, there are 0. Once, before the regex is used for anything else. */
+void regex_find_atoms(Regex *regex);
+size_t regex_atom_count(const Regex *regex);
+Span regex_atom(const Regex *regex, size_t number);
+
+/* Whether a text may have a match that contains of the atoms, in any case, these: a bit for each. */
+bool regex_may_match(const Regex *regex, uint64_t atoms);
 
 #ifdef __cplusplus
 }

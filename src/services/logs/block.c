@@ -252,6 +252,25 @@ static uint64_t by_chunk(const Choice *choice, const FilterNode *node) {
     return chunks;
 }
 
+/* Chunks that have texts without which there is no match. Neighbours mostly have the same. */
+static uint64_t by_regex(const Choice *choice, const FilterNode *node) {
+    uint64_t have[REGEX_ATOMS_MAX], chunks = 0, last = UINT64_MAX;
+    size_t count = regex_atom_count(node->regex);
+    bool may_match = true;
+    for (size_t i = 0; i < count; i++)
+        have[i] = words_text(&choice->block->words, regex_atom(node->regex, i));
+    for (uint32_t chunk = 0; chunk < choice->block->chunk_count; chunk++) {
+        uint64_t atoms = 0;
+        for (size_t i = 0; i < count; i++)
+            atoms |= (have[i] >> chunk & 1) << i;
+        if (chunk == 0 || atoms != last)
+            may_match = regex_may_match(node->regex, atoms);
+        last = atoms;
+        chunks |= (uint64_t)may_match << chunk;
+    }
+    return chunks;
+}
+
 static uint64_t choose(const Choice *choice, const FilterNode *node) {
     uint64_t chunks;
     switch (node->kind) {
@@ -277,8 +296,9 @@ static uint64_t choose(const Choice *choice, const FilterNode *node) {
         return words_text(&choice->block->words, node->text);
     case FILTER_CORRELATION:
         return words_id(&choice->block->words, node->text);
-    case FILTER_NOT: /* a chunk that may have such entries may have others, too */
     case FILTER_REGEX:
+        return by_regex(choice, node);
+    case FILTER_NOT: /* a chunk that may have such entries may have others, too */
     case FILTER_ATTRIBUTE:
         break;
     }

@@ -49,9 +49,11 @@ FilterNode *filter_add(Filter *filter, FilterNode *parent, FilterKind kind) {
 
 int filter_regex(Filter *filter, Span pattern, bool ignore_case, Regex **ret, Buf *reason) {
     int r = regex_new(pattern, false, ignore_case, ret, reason);
-    if (r == 0)
-        *array_push(&filter->regexes) = *ret;
-    return r;
+    if (r < 0)
+        return r;
+    regex_find_atoms(*ret);
+    *array_push(&filter->regexes) = *ret;
+    return 0;
 }
 
 FilterNode *filter_text(Filter *filter, Span text) {

@@ -394,7 +394,7 @@ static void random_filter(TestRandom *random, const RtLogEntry *some, Buf *out, 
         part = span_skip(part, 1);
     while (part.len && (unsigned char)part.ptr[part.len - 1] >= 0x80)
         part.len--;
-    switch (test_random_below(random, depth ? 9 : 6)) {
+    switch (test_random_below(random, depth ? 10 : 7)) {
     case 0:
         buf_printf(out, "\"%.*s\"", SPAN_ARGS(part));
         return;
@@ -417,7 +417,15 @@ static void random_filter(TestRandom *random, const RtLogEntry *some, Buf *out, 
         buf_printf(out, "time%s%lld",
                    test_random_below(random, 2) ? "<" : ">=", (long long)some->timestamp);
         return;
-    case 6:
+    case 6: {
+        const char *one = WORDS[test_random_below(random, 10)];
+        const char *other = WORDS[test_random_below(random, 10)];
+        static const char *const FORMS[] = {"/%s.*%s/", "/%s|%s/", "/(%.3s|%s)[a-z]/", "/%s/i",
+                                            "/(%s [a-z]+)+|%.5s/"};
+        buf_printf(out, FORMS[test_random_below(random, 5)], one, other);
+        return;
+    }
+    case 7:
         buf_add_char(out, '-');
         break;
     default:
