@@ -15,6 +15,7 @@ typedef struct Kit {
     ProcessHost *host;
     Orchestrator *orchestrator;
     const Config *config;
+    Logs *logs;  /* NULL: nobody takes output */
     Buf topics;  /* topics that were published, a line each */
     bool done;   /* the action that was begun last has come true … */
     bool good;   /* … and succeeded */
@@ -100,6 +101,7 @@ static inline void kit_begin(Kit *kit) {
         .processes = kit->host,
         .machine = &FREE,
         .config = kit->config,
+        .logs = kit->logs,
         .data_folder = "/project/.muster",
         .address = SPAN("http://127.0.0.1:50051"),
         .addresses = SPAN("http://127.0.0.1:50051\n"),

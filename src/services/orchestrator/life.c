@@ -112,9 +112,12 @@ void life_leave(Life *life) {
         drained(life);
         return;
     }
-    for (int i = 0; i < PROCESS_STREAMS; i++)
-        if (life->captures[i])
-            logs_capture_end(life->captures[i], on_drained, life);
+    for (int i = 0; i < PROCESS_STREAMS; i++) {
+        LogCapture *ended = life->captures[i];
+        life->captures[i] = NULL; /* output that is told of now is taken as well */
+        if (ended)
+            logs_capture_end(ended, on_drained, life);
+    }
 }
 
 /* ---- what is heard of it ---- */

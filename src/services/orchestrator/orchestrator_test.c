@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "os/simulated_disk.h"
 #include "services/orchestrator/kit.h"
 
 #define SECOND NANOS_PER_SECOND
@@ -41,12 +42,18 @@ static const SimulatedStep LIVELY[] = {
     {.what = SIMULATED_REPEAT},
 };
 
+static const SimulatedStep TALKER[] = {
+    {SIMULATED_PRINT, .text = {"out\n", 4}},
+    {SIMULATED_ERROR, .text = {"error\n", 6}},
+};
+
 static const SimulatedProgram PROGRAMS[] = {
     {.name = {"server", 6}},
     {.name = {"slow", 4}, .ending = SECOND},
     {.name = {"stubborn", 8}, .ignores = true},
     {.name = {"crasher", 7}, .steps = CRASH, .step_count = 2},
     {.name = {"later", 5}, .steps = LATE_CRASH, .step_count = 2},
+    {.name = {"talker", 6}, .steps = TALKER, .step_count = 2},
     {.name = {"worker", 6}, .steps = WORK, .step_count = 2},
     {.name = {"daemon", 6}, .steps = DAEMON, .step_count = 3},
     {.name = {"notifies", 8}, .steps = NOTIFIES, .step_count = 2},
@@ -59,6 +66,42 @@ static void begin(Kit *kit, const char *yaml) {
     kit_init(kit, yaml, 1);
     for (size_t i = 0; i < sizeof PROGRAMS / sizeof *PROGRAMS; i++)
         simulated_host_add(kit->host, &PROGRAMS[i]);
+}
+
+/* ---- output ---- */
+
+/* What a process has left behind may write until the last of it is taken: the capture that took it
+ * may be gone by then. */
+static void output_after_the_end(void **state) {
+    Kit kit;
+    begin(&kit, "services:\n  app: {command: [talker]}\n");
+    SimulatedDisk *disk = simulated_disk_new(1);
+    Buf report = {0};
+    kit_end(&kit);
+    files_folder(simulated_disk_files(disk), "/data");
+    LogsOptions options = {.files = simulated_disk_files(disk), .folder = "/data", .stepped = true};
+    assert_int_equal(logs_open(kit.world, &options, &kit.logs, &report), 0);
+    kit_begin(&kit);
+    kit_ask(&kit, ACTION_START, NULL);
+    kit_run(&kit, SECOND);
+    Life *life = kit_instance(&kit, "app")->life;
+    assert_non_null(life->captures[PROCESS_STDOUT]);
+    simulated_process_end(kit.host, span_of(life->child.id), 1, 0);
+    life->exited = true;
+    life_leave(life);
+    for (int i = 0; i < PROCESS_STREAMS; i++) {
+        assert_null(life->captures[i]);
+        life->child.ops->output(&life->child, NULL, (ProcessStream)i);
+    }
+    kit_run(&kit, SECOND);
+    assert_true(kit_instance(&kit, "app")->service->last_output.count == 2);
+    kit_end(&kit);
+    logs_close(kit.logs);
+    kit.logs = NULL;
+    kit_begin(&kit);
+    kit_done(&kit);
+    simulated_disk_free(disk);
+    buf_done(&report);
 }
 
 /* ---- starting ---- */
@@ -347,6 +390,7 @@ static void tells_what_happens(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(output_after_the_end),
         cmocka_unit_test(dependencies_start_first),
         cmocka_unit_test(what_needs_a_failure_is_skipped),
         cmocka_unit_test(nobody_waits_for_what_does_not_answer),
