@@ -34,9 +34,10 @@ bool mu_target_parse(Target *target, const char *address) {
         return strlen(target->path) < sizeof((struct sockaddr_un *)0)->sun_path;
     }
     const char *scheme = strstr(address, "://");
-    if (scheme && strncmp(address, "http://", 7) != 0)
+    target->tls = strncmp(address, "https://", 8) == 0;
+    if (scheme && !target->tls && strncmp(address, "http://", 7) != 0)
         return false;
-    target->authority = mu_copy_text(scheme ? address + 7 : address);
+    target->authority = mu_copy_text(scheme ? scheme + 3 : address);
     target->authority[strcspn(target->authority, "/")] = 0;
     target->host = mu_copy_text(target->authority);
     char *colon = strrchr(target->host, ':');
@@ -58,6 +59,7 @@ void mu_target_done(Target *target) {
     free(target->path);
     free(target->authority);
     free(target->token);
+    free(target->ca_file);
     *target = (Target){0};
 }
 
@@ -68,6 +70,8 @@ void mu_http_init(Http *http, const Target *target, int cancel) {
 }
 
 void mu_http_close(Http *http) {
+    mu_tls_free(http->tls);
+    http->tls = NULL;
     if (http->fd >= 0)
         close(http->fd);
     http->fd = -1;
@@ -130,7 +134,8 @@ static int connect_any(Http *http, int64_t deadline) {
     return r;
 }
 
-static int send_all(Http *http, const char *bytes, size_t len, int64_t deadline) {
+static int send_bytes(void *owner, const char *bytes, size_t len, int64_t deadline) {
+    Http *http = owner;
     while (len) {
         ssize_t sent = send(http->fd, bytes, len, MSG_NOSIGNAL);
         if (sent < 0 && errno == EAGAIN) {
@@ -147,20 +152,41 @@ static int send_all(Http *http, const char *bytes, size_t len, int64_t deadline)
     return 0;
 }
 
-/* Some more bytes behind `in`: how many, 0 at the end of the connection. */
-static int receive(Http *http, int64_t deadline) {
+static int receive_bytes(void *owner, char *out, size_t room, int64_t deadline) {
+    Http *http = owner;
     for (;;) {
-        ssize_t got = recv(http->fd, mu_bytes_reserve(&http->in, PIECE), PIECE, 0);
-        if (got >= 0) {
-            http->in.len += (size_t)got;
+        ssize_t got = recv(http->fd, out, room, 0);
+        if (got >= 0)
             return (int)got;
-        }
         if (errno != EAGAIN && errno != EINTR)
             return -errno;
         int r = await(http, POLLIN, deadline);
         if (r < 0)
             return r;
     }
+}
+
+static int send_all(Http *http, const char *bytes, size_t len, int64_t deadline) {
+    return http->tls ? mu_tls_send(http->tls, bytes, len, deadline)
+                     : send_bytes(http, bytes, len, deadline);
+}
+
+/* Some more bytes behind `in`: how many, 0 at the end of the connection. */
+static int receive(Http *http, int64_t deadline) {
+    char *out = mu_bytes_reserve(&http->in, PIECE);
+    int got = http->tls ? mu_tls_receive(http->tls, out, PIECE, deadline)
+                        : receive_bytes(http, out, PIECE, deadline);
+    if (got > 0)
+        http->in.len += (size_t)got;
+    return got;
+}
+
+static int begin_tls(Http *http, int64_t deadline) {
+    const TlsWire wire = {send_bytes, receive_bytes, http};
+    int r = mu_tls_connect(&wire, http->target->host, http->target->ca_file, deadline, &http->tls);
+    if (r < 0)
+        mu_http_close(http);
+    return r;
 }
 
 /* ---- requests ---- */
@@ -246,7 +272,10 @@ int mu_http_answer(Http *http, int64_t deadline) {
 }
 
 static int attempt(Http *http, const Bytes *head, const Bytes *body, int64_t deadline) {
-    int r = http->fd < 0 ? connect_any(http, deadline) : 0;
+    bool fresh = http->fd < 0;
+    int r = fresh ? connect_any(http, deadline) : 0;
+    if (r == 0 && fresh && http->target->tls)
+        r = begin_tls(http, deadline);
     if (r == 0)
         r = send_all(http, head->ptr, head->len, deadline);
     if (r == 0)

@@ -1,6 +1,7 @@
 /* One HTTP/1.1 connection to the runtime: blocking, with deadlines, one request at a time. Private. */
 #pragma once
 
+#include "tls.h"
 #include "wire.h"
 
 /* Where the runtime is. */
@@ -10,9 +11,11 @@ typedef struct Target {
     char *path; /* of that socket */
     char *authority;
     char *token; /* NULL: none */
+    bool tls;
+    char *ca_file; /* whom to trust then; NULL: whom the machine trusts */
 } Target;
 
-/* "http://HOST:PORT", "HOST:PORT" or "unix:PATH". False for anything else. */
+/* "http://HOST:PORT", "https://HOST:PORT", "HOST:PORT" or "unix:PATH". False for anything else. */
 bool mu_target_parse(Target *target, const char *address);
 void mu_target_done(Target *target);
 
@@ -20,6 +23,7 @@ typedef struct Http {
     const Target *target;
     int cancel;  /* readable: everything ends with -ECANCELED; -1: nothing does */
     int fd;      /* -1: not connected */
+    Tls *tls;    /* NULL: it goes in the clear */
     int64_t end; /* no deadline is later than this instant; 0: any may be */
     Bytes in;    /* received, and not taken yet */
     /* of the answer that is being read */

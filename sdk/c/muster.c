@@ -298,6 +298,7 @@ Muster *muster_start(const MusterOptions *options) {
     mu_random_hex(made, 32);
     muster->enabled = address && mu_target_parse(&muster->target, address);
     muster->target.token = mu_copy_text(from_environment(options->token, "MUSTER_TOKEN"));
+    muster->target.ca_file = mu_copy_text(from_environment(options->ca_file, "MUSTER_CA_FILE"));
     muster->service_name = mu_copy_text(from_environment(options->service_name, "MUSTER_SERVICE"));
     muster->instance_id = mu_copy_text(instance ? instance : made);
     muster->version = mu_copy_text(options->version);

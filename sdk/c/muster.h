@@ -14,8 +14,8 @@
  *
  * Any thread may call any function. Functions do not block unless they say so; a thread of the
  * library's own does the talking. Strings are UTF-8 and copied; NULL means left out. Functions that
- * can fail return a negative errno. Only libc and pthread are needed; TLS is not spoken. Do not use
- * a Muster in a forked child. */
+ * can fail return a negative errno. Only libc and pthread are needed; for an https address the
+ * machine's OpenSSL 3 is loaded. Do not use a Muster in a forked child. */
 #ifndef MUSTER_H
 #define MUSTER_H
 
@@ -43,7 +43,8 @@ typedef enum MusterType { MUSTER_SERVER = 0, MUSTER_CLIENT = 1, MUSTER_HYBRID = 
 
 /* How a service presents itself. Zeroes are fine: then the environment says it all. */
 typedef struct MusterOptions {
-    const char *address; /* of the runtime: http://HOST:PORT or unix:PATH; NULL: MUSTER_ADDRESS */
+    const char *address; /* of the runtime: http://HOST:PORT, https://HOST:PORT or unix:PATH; NULL:
+                            MUSTER_ADDRESS */
     const char *token;   /* NULL: MUSTER_TOKEN */
     const char *service_name; /* NULL: MUSTER_SERVICE; without either nothing is registered */
     const char *instance_id;  /* NULL: MUSTER_INSTANCE, otherwise one made up for this process */
@@ -52,6 +53,8 @@ typedef struct MusterOptions {
     const char *service_address;   /* where the service can be reached: 127.0.0.1:4000 */
     const char *namespace_;        /* groups services in the graph */
     int32_t heartbeat_interval_ms; /* that it would like; 0: the runtime's choice */
+    const char
+        *ca_file; /* PEM of whom to trust by https; NULL: MUSTER_CA_FILE, then the machine's */
 } MusterOptions;
 
 /* Begins to register, in the background. Never fails: out of memory ends the process. `options` may

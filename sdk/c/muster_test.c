@@ -19,6 +19,7 @@ static const char *program, *calculator_server, *calculator_client;
 
 typedef struct Runtime {
     char folder[64], address[64];
+    char certificate[100], key[100]; /* empty: it listens in the clear */
     pid_t pid;
     Target target;
     Http http; /* to ask it what it knows */
@@ -33,7 +34,10 @@ static void runtime_start(Runtime *runtime, const char *listen) {
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
         dup2(pipes[1], STDOUT_FILENO);
         dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
-        if (chdir(runtime->folder) == 0)
+        if (chdir(runtime->folder) == 0 && runtime->key[0])
+            execl(program, program, "serve", "--listen", listen, "--tls-cert", runtime->certificate,
+                  "--tls-key", runtime->key, NULL);
+        else
             execl(program, program, "serve", "--listen", listen, NULL);
         _exit(127);
     }
@@ -41,7 +45,7 @@ static void runtime_start(Runtime *runtime, const char *listen) {
     FILE *out = fdopen(pipes[0], "r");
     assert_non_null(fgets(line, sizeof line, out));
     fclose(out);
-    assert_int_equal(sscanf(line, "listening on http://%63s", runtime->address), 1);
+    assert_int_equal(sscanf(line, "listening on %63s", runtime->address), 1);
 }
 
 static void read_token(Runtime *runtime) {
@@ -56,13 +60,34 @@ static void read_token(Runtime *runtime) {
         fclose(file);
 }
 
-static void runtime_init(Runtime *runtime) {
+/* A certificate for localhost and 127.0.0.1 that vouches for itself. */
+static void make_certificate(Runtime *runtime) {
+    char command[500];
+    snprintf(runtime->certificate, sizeof runtime->certificate, "%s/cert.pem", runtime->folder);
+    snprintf(runtime->key, sizeof runtime->key, "%s/key.pem", runtime->folder);
+    snprintf(command, sizeof command,
+             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+             "-subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 "
+             "-out %s -keyout %s 2>/dev/null",
+             runtime->certificate, runtime->key);
+    assert_int_equal(system(command), 0);
+}
+
+static void runtime_init_by(Runtime *runtime, bool tls) {
     *runtime = (Runtime){.folder = "/tmp/muster-sdk-XXXXXX"};
     assert_non_null(mkdtemp(runtime->folder));
+    if (tls)
+        make_certificate(runtime);
     runtime_start(runtime, "127.0.0.1:0");
     assert_true(mu_target_parse(&runtime->target, runtime->address));
+    if (tls)
+        runtime->target.ca_file = mu_copy_text(runtime->certificate);
     read_token(runtime);
     mu_http_init(&runtime->http, &runtime->target, -1);
+}
+
+static void runtime_init(Runtime *runtime) {
+    runtime_init_by(runtime, false);
 }
 
 static void runtime_kill(Runtime *runtime, int signal) {
@@ -86,6 +111,7 @@ static Muster *service_start(const Runtime *runtime, const char *name, MusterTyp
                                          .token = runtime->target.token,
                                          .service_name = name,
                                          .instance_id = instance,
+                                         .ca_file = runtime->target.ca_file,
                                          .type = type,
                                          .version = "1.2",
                                          .heartbeat_interval_ms = 1000});
@@ -259,7 +285,7 @@ static void a_restart_of_the_runtime_is_lived_through(void **state) {
     MusterInstance found;
     assert_int_equal(muster_watch_next(watch, 10000, &found), 0);
     char address[64];
-    snprintf(address, sizeof address, "%s", runtime.address);
+    snprintf(address, sizeof address, "%s", runtime.target.authority);
     runtime_kill(&runtime, SIGKILL);
     muster_set_correlation_id("req-away");
     muster_log(server, MUSTER_WARN, "said while it was away");
@@ -315,6 +341,36 @@ static void stop_service(pid_t child) {
 }
 
 /* The specification's request, seen from all three sides. */
+/* By https, where nobody is talked to who is not vouched for. */
+static void tls_is_spoken(void **state) {
+    Runtime runtime;
+    runtime_init_by(&runtime, true);
+    assert_int_equal(strncmp(runtime.address, "https://127.0.0.1:", 18), 0);
+    Muster *server = service_start(&runtime, "secret-server", MUSTER_SERVER);
+    assert_int_equal(muster_wait_registered(server, 10000), 0);
+    muster_offer(server, &(MusterOffer){.name = "Secret", .address = "127.0.0.1:1"});
+    MusterInstance instance;
+    EVENTUALLY(muster_lookup(server, &(MusterLookup){.name = "Secret"}, &instance, 1) == 1);
+    MusterWatch *watch = muster_watch(server, "Secret", NULL);
+    assert_int_equal(muster_watch_next(watch, 10000, &instance), 0);
+    muster_watch_free(watch);
+    for (int i = 0; i < 300; i++)
+        muster_log(server, MUSTER_INFO, "%0*d", 1000, i);
+    muster_log(server, MUSTER_INFO, "that was all");
+    Search last = {.service = "secret-server", .message = "that was all"};
+    EVENTUALLY(count_logs(&runtime, &last) == 1);
+
+    Muster *wary = muster_start(&(MusterOptions){.address = runtime.address,
+                                                 .token = runtime.target.token,
+                                                 .service_name = "wary",
+                                                 .instance_id = "wary-1"});
+    assert_int_equal(muster_wait_registered(wary, 1500), -ETIMEDOUT);
+    assert_int_equal(count_in(&runtime, GET_TOPOLOGY, NODES, NODE_NAME, "wary"), 0);
+    muster_stop(wary);
+    muster_stop(server);
+    runtime_done(&runtime);
+}
+
 static void the_calculator_is_found_and_followed(void **state) {
     (void)state;
     Runtime runtime;
@@ -351,6 +407,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(it_works_without_a_runtime),
         cmocka_unit_test(services_find_each_other),
         cmocka_unit_test(a_restart_of_the_runtime_is_lived_through),
+        cmocka_unit_test(tls_is_spoken),
         cmocka_unit_test(the_calculator_is_found_and_followed),
         cmocka_unit_test(ids_are_threads_own),
     };
