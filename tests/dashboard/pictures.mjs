@@ -16,6 +16,7 @@ const PICTURES = [
   ['topology-light', '/topology', 'light'],
   ['topology-dark', '/topology?node=calculator-server', 'dark'],
   ['services', '/services', 'light'],
+  ['start-up', '/services?view=startup', 'light'],
   ['service-output', '/services/calculator-server?tab=output', 'light'],
   ['health', '/health', 'light'],
   ['logs', '/logs', 'dark'],
@@ -32,11 +33,11 @@ try {
   const context = await browser.newContext({ viewport: { width: 1280, height: 760 } })
   const page = await context.newPage()
   await page.goto(link)
-  await sleep(20_000) // something to show
+  await sleep(60_000) // something to show
   for (const [name, path, scheme] of PICTURES)
     for (const [suffix, width, height] of [
       ['', 1280, 760],
-      ['-narrow', 390, 780],
+      ['-narrow', 390, 844],
     ]) {
       await page.emulateMedia({ colorScheme: scheme })
       await page.setViewportSize({ width, height })

@@ -62,7 +62,7 @@ export default function SeriesChart({
       {
         width: element.clientWidth,
         height,
-        padding: [6, 4, 0, 0],
+        padding: [6, 18, 0, 0],
         cursor: { y: false },
         legend: { show: false },
         scales: { y: { range: (_, __, top) => [0, Math.max((top ?? 0) * 1.1, least)] } },

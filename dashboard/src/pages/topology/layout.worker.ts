@@ -28,8 +28,10 @@ const ASIDE_GAP = 70
 /** Nodes abreast in a tall graph, and the space between its rows. */
 const ABREAST = 3
 const TALL_GAP = 58
-/** Between the layers of a wide graph: crossing edges' labels find room beside each other. */
-const LAYER_ROOM = 176
+/** Between the layers of a wide graph; more where they are few: crossing edges' labels find room. */
+const LAYER_ROOM = 128
+const FEW_LAYERS = 3
+const MORE_ROOM = 48
 
 function arrange(job: LayoutJob): Record<string, Point> {
   const graph = new dagre.graphlib.Graph({ compound: true })
@@ -57,7 +59,14 @@ function arrange(job: LayoutJob): Record<string, Point> {
 
 function dense(job: LayoutJob, places: Record<string, Point>): Record<string, Point> {
   if (job.tall) return fewAbreast(places)
-  return job.nodes.length > EXACT_NODES ? compact(places) : places
+  return job.nodes.length > EXACT_NODES ? compact(places) : roomy(places)
+}
+
+function roomy(places: Record<string, Point>): Record<string, Point> {
+  const layers = layersBy(places, 'x', 'y')
+  if (layers.length <= FEW_LAYERS)
+    layers.forEach((names, at) => names.forEach((name) => (places[name]!.x += at * MORE_ROOM)))
+  return places
 }
 
 /** Breaks wide layers into rows. */

@@ -12,7 +12,7 @@ import { NODE_HEIGHT, NODE_WIDTH } from '@/pages/topology/geometry'
 import type { Drawn, View } from '@/pages/topology/model'
 import { Legend } from '@/pages/topology/legend'
 import { placesOf } from '@/pages/topology/places'
-import { fitAll } from '@/pages/topology/viewport'
+import { fitAll, keepViewport } from '@/pages/topology/viewport'
 
 export function Toolbar({
   query,
@@ -29,6 +29,10 @@ export function Toolbar({
 }) {
   const t = useText()
   const flow = useReactFlow()
+  const zoom = async (by: (options: { duration: number }) => Promise<boolean>) => {
+    await by({ duration: 150 })
+    keepViewport(layout, flow.getViewport())
+  }
   return (
     <div className="pointer-events-none absolute inset-x-3 top-3 flex flex-wrap items-start gap-2 *:pointer-events-auto">
       <Find layout={layout} />
@@ -38,7 +42,7 @@ export function Toolbar({
           look="quiet"
           aria-label={t('topology.zoomOut')}
           className="max-sm:hidden"
-          onClick={() => void flow.zoomOut({ duration: 150 })}
+          onClick={() => void zoom(flow.zoomOut)}
         >
           <Minus size={15} aria-hidden />
         </Button>
@@ -46,7 +50,7 @@ export function Toolbar({
           look="quiet"
           aria-label={t('topology.zoomIn')}
           className="max-sm:hidden"
-          onClick={() => void flow.zoomIn({ duration: 150 })}
+          onClick={() => void zoom(flow.zoomIn)}
         >
           <Plus size={15} aria-hidden />
         </Button>
@@ -54,7 +58,7 @@ export function Toolbar({
           look="quiet"
           aria-label={t('topology.fit')}
           title={`${t('topology.fit')} (f)`}
-          onClick={() => fitAll(flow)}
+          onClick={() => fitAll(layout, flow)}
         >
           <Maximize size={15} aria-hidden />
         </Button>
@@ -122,7 +126,7 @@ function Find({ layout }: { layout: string }) {
           if (event.key === 'Enter') show(found[0])
           if (event.key === 'Escape') setWords('')
         }}
-        className="h-8 w-44 rounded-control border border-line bg-surface pr-2 pl-8 text-[13px] shadow-card placeholder:text-faint"
+        className="h-8 w-32 rounded-control sm:w-44 border border-line bg-surface pr-2 pl-8 text-[13px] shadow-card placeholder:text-faint"
       />
       {words && (
         <ul className="absolute top-9 left-0 max-h-64 w-56 overflow-auto rounded-card border border-line bg-raised p-1 shadow-float">

@@ -28,7 +28,7 @@ import { NodePanel } from '@/pages/topology/node-panel'
 import { arrange, isTall, layoutName, movePlace, settle, usePlaces } from '@/pages/topology/places'
 import { ServiceNode } from '@/pages/topology/service-node'
 import { Toolbar } from '@/pages/topology/toolbar'
-import { fitAll, useKeptView } from '@/pages/topology/viewport'
+import { fitAll, keepViewport, useFirstView, useInSight } from '@/pages/topology/viewport'
 
 const NODE_TYPES = { service: ServiceNode, frame: GroupFrame, collapsed: CollapsedGroup }
 /** Above this many nodes those out of sight are left out of the document. */
@@ -105,7 +105,8 @@ function Graph({ layout, drawn, view, query }: GraphProps) {
     [drawn, edge],
   )
   const { nodes, onNodesChange } = useFlowNodes(layout, drawn, places, node, query)
-  const keepView = useKeptView(layout)
+  const shown = useFirstView(layout)
+  useInSight(shown && node ? places[node] : undefined)
   const select = useCallback(
     (values: { node?: string; edge?: string }) =>
       query.set({ node: values.node ?? '', edge: values.edge ?? '' }),
@@ -120,7 +121,7 @@ function Graph({ layout, drawn, view, query }: GraphProps) {
     select(found ? { edge: `${found.source}~${found.target}` } : {})
   }
   useGraphKeys(
-    () => fitAll(flow),
+    () => fitAll(layout, flow),
     () => select({}),
   )
   return (
@@ -151,7 +152,7 @@ function Graph({ layout, drawn, view, query }: GraphProps) {
           onPaneMouseMove={(event) => setHovered(edgeAt(event))}
           onPaneMouseLeave={() => setHovered('')}
           onMoveStart={() => setMenu(undefined)}
-          onMoveEnd={(_, viewport) => keepView(viewport)}
+          onMoveEnd={(event, viewport) => event && keepViewport(layout, viewport)}
           onlyRenderVisibleElements={nodes.length > MANY_NODES}
           nodesConnectable={false}
           deleteKeyCode={null}
@@ -176,7 +177,7 @@ function Graph({ layout, drawn, view, query }: GraphProps) {
           view={view}
           drawn={drawn}
           layout={layout}
-          arrange={() => arrange(layout, drawn, () => fitAll(flow))}
+          arrange={() => arrange(layout, drawn, () => fitAll(layout, flow))}
         />
         <EdgeList drawn={drawn} select={selectEdge} />
         {menu && <ContextMenu place={menu} query={query} close={() => setMenu(undefined)} />}
