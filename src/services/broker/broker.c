@@ -236,11 +236,16 @@ static void offer_unlink(Offer *offer) {
     wheel_cancel(broker->options.wheel, &offer->lease);
 }
 
+static void offer_free(Offer *offer) {
+    offer->broker->held -= offer->size;
+    free(offer);
+}
+
 static void offer_remove(Offer *offer) {
     offer_changed(offer, BROKER_REMOVED);
     offer_unlink(offer);
     provider_leave(offer);
-    free(offer);
+    offer_free(offer);
 }
 
 static void on_lease_over(Timer *timer) {
@@ -391,16 +396,25 @@ static void make_id(Broker *broker, char *out) {
     }
 }
 
-/* The metadata stand in front of the texts, so that they are aligned. */
-static Offer *offer_new(Broker *broker, const RtRegisterInstanceRequest *request,
-                        const BrokerProvider *by, Span identity, Span id) {
+static size_t offer_size(const RtRegisterInstanceRequest *request, const BrokerProvider *by,
+                         Span identity) {
     Pairs metadata = PAIRS(request->metadata);
-    size_t size = metadata.count * sizeof(Pair) + identity.len + ID_LEN;
+    size_t size = sizeof(Offer) + metadata.count * sizeof(Pair) + identity.len + ID_LEN;
     if (by)
         size += by->service_name.len + by->host.len;
     for (size_t i = 0; i < metadata.count; i++)
         size += metadata.items[i].key.len + metadata.items[i].value.len;
-    Offer *offer = xcalloc(1, sizeof *offer + size);
+    return size;
+}
+
+/* The metadata stand in front of the texts, so that they are aligned. */
+static Offer *offer_new(Broker *broker, const RtRegisterInstanceRequest *request,
+                        const BrokerProvider *by, Span identity, Span id) {
+    Pairs metadata = PAIRS(request->metadata);
+    size_t size = offer_size(request, by, identity);
+    Offer *offer = xcalloc(1, size);
+    broker->held += size;
+    offer->size = size;
     Pair *pairs = (Pair *)offer->bytes;
     char *at = offer->bytes + metadata.count * sizeof(Pair);
     offer->broker = broker;
@@ -454,6 +468,12 @@ Status broker_register(Broker *broker, const RtRegisterInstanceRequest *request,
     Status status = check_request(request, arena);
     if (status.code == STATUS_OK && !before)
         status = check_room(broker, by, arena);
+    if (status.code == STATUS_OK &&
+        broker->held + offer_size(request, by, identity) > BROKER_BYTES_MAX)
+        status = status_make(arena, STATUS_RESOURCE_EXHAUSTED,
+                             "offers take %zu MiB, and more is not kept: register with less "
+                             "metadata",
+                             BROKER_BYTES_MAX >> 20);
     if (status.code != STATUS_OK)
         return status;
     char fresh[ID_LEN];
@@ -468,7 +488,7 @@ Status broker_register(Broker *broker, const RtRegisterInstanceRequest *request,
         offer->credit = before->credit;
         offer_unlink(before);
         provider_leave(before);
-        free(before);
+        offer_free(before);
     }
     offer_link(offer);
     if (!by) {

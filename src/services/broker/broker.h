@@ -25,9 +25,10 @@ Broker *broker_of(Context *context);
 
 /* What peers may fill it with; beyond it a registration gets RESOURCE_EXHAUSTED. */
 #define BROKER_OFFERS_MAX          1000000
-#define BROKER_PROVIDER_OFFERS_MAX 256  /* offers of one provider */
-#define BROKER_METADATA_MAX        64   /* entries of one offer … */
-#define BROKER_TEXT_MAX            1024 /* … and bytes of any of its texts */
+#define BROKER_BYTES_MAX           ((size_t)512 << 20) /* of all offers together */
+#define BROKER_PROVIDER_OFFERS_MAX 256                 /* offers of one provider */
+#define BROKER_METADATA_MAX        64                  /* entries of one offer … */
+#define BROKER_TEXT_MAX            1024                /* … and bytes of any of its texts */
 #define BROKER_NAME_MAX            128
 
 /* Names that nobody offers any more are remembered, so that a lookup can tell them from those that

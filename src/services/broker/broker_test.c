@@ -1,6 +1,7 @@
 #include "services/broker/broker.h"
 
 #include "base/test.h"
+#include "services/broker/internal.h"
 
 #define SECOND NANOS_PER_SECOND
 #define WALL   (INT64_C(1767225600) * SECOND)
@@ -308,6 +309,13 @@ static void test_bounds(void **state) {
         broker_register(bench->broker, &request, &by, 0, WALL, &bench->arena, &response).code,
         STATUS_RESOURCE_EXHAUSTED);
     broker_provider_gone(bench->broker, SPAN("s0"));
+    assert_int_equal(bench->broker->held, 0);
+    bench->broker->held = BROKER_BYTES_MAX;
+    request = (RtRegisterInstanceRequest){.name = SPAN("a"), .address = SPAN("h:1")};
+    assert_int_equal(
+        broker_register(bench->broker, &request, NULL, 0, WALL, &bench->arena, &response).code,
+        STATUS_RESOURCE_EXHAUSTED);
+    bench->broker->held = 0;
     for (int i = 0; i < 3 * BROKER_EMPTY_NAMES_MAX; i++) { /* names that come and go */
         char name[16];
         snprintf(name, sizeof name, "n%d", i);

@@ -43,11 +43,13 @@ typedef struct Offer {
     RtBalancingPolicy policy;
     int64_t credit;       /* of smooth weighted round robin */
     uint64_t fingerprint; /* of its address: for sticky choices, the same from run to run */
+    size_t size;
     char bytes[];
 } Offer;
 
 struct Broker {
     BrokerOptions options;
+    size_t held;            /* bytes of offers */
     Map by_id, by_identity; /* Offer */
     Map names;              /* Name */
     Map providers;          /* Provider by service_id */

@@ -385,12 +385,14 @@ int health_sign(HealthMonitor *monitor, const HealthSubject *subject, RtHealthSo
 static void keep_metadata(Blob **kept, const RtHealthStatus *report) {
     blob_unref(*kept);
     *kept = NULL;
-    if (!report->metadata.count)
-        return;
     RtHealthStatus only = {.metadata = report->metadata};
     if (only.metadata.count > HEALTH_METADATA_MAX)
         only.metadata.count = HEALTH_METADATA_MAX;
-    size_t size = schema_size(&RtHealthStatus_type, &only);
+    size_t size;
+    while ((size = schema_size(&RtHealthStatus_type, &only)) > HEALTH_METADATA_SIZE)
+        only.metadata.count--;
+    if (!size)
+        return;
     *kept = blob_new(size);
     schema_encode_into(&RtHealthStatus_type, &only, (*kept)->bytes, (*kept)->bytes + size);
 }

@@ -15,8 +15,9 @@
 #define HEALTH_GONE_MAX      4096 /* services that are gone and kept for their history */
 #define HEALTH_INSTANCES_MAX 2000000
 #define HEALTH_NAME_MAX      256
-#define HEALTH_MESSAGE_MAX   1024 /* longer messages are cut off */
-#define HEALTH_METADATA_MAX  64
+#define HEALTH_MESSAGE_MAX   1024        /* longer messages are cut off */
+#define HEALTH_METADATA_MAX  64          /* entries of a report … */
+#define HEALTH_METADATA_SIZE (16 * 1024) /* … and bytes of them together; others are left out */
 
 /* By RtHealthSource; 0 is not used. */
 #define HEALTH_SOURCES 6

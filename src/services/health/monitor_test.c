@@ -154,6 +154,12 @@ static void test_reports(void **state) {
     assert_int_equal(service(bench), DEGRADED);
     RtHealthStatus now = status(bench);
     assert_span(now.instances.items[0].metadata.items[0].value, "812");
+    static char much[HEALTH_METADATA_SIZE];
+    RtHealthStatusMetadataEntry entries[] = {entry, {.value = span(much, sizeof much)}, entry};
+    report.metadata.items = entries;
+    report.metadata.count = 3;
+    assert_int_equal(health_report(bench->monitor, &report, bench->now), 0);
+    assert_int_equal(status(bench).instances.items[0].metadata.count, 1);
     report.service_name = SPAN("somebody else");
     assert_int_equal(health_report(bench->monitor, &report, bench->now), -ENOENT);
     report = (RtHealthStatus){.service_name = CALC, .state = UNHEALTHY, .message = SPAN("all")};

@@ -36,6 +36,23 @@ static char *words_pack(const Span words[WORDS]) {
     return packed;
 }
 
+static size_t words_size(const char *words) {
+    uint16_t lens[WORDS];
+    size_t size = sizeof lens;
+    memcpy(lens, words, sizeof lens);
+    for (Word word = 0; word < WORDS; word++)
+        size += lens[word];
+    return size;
+}
+
+/* Gives it other words, which it owns, or none. */
+static void set_words(Topology *topology, Instance *instance, char *words) {
+    topology->words_held -= instance->words ? words_size(instance->words) : 0;
+    topology->words_held += words ? words_size(words) : 0;
+    free(instance->words);
+    instance->words = words;
+}
+
 Span instance_id(const Instance *instance) {
     return instance->registered_once ? span(instance->id, sizeof instance->id) : (Span){0};
 }
@@ -241,7 +258,7 @@ void instance_remove(Topology *topology, Instance *instance, TopologyEnd end) {
     list_remove(&instance->of_node);
     node->states[instance->state]--;
     node->instance_count--;
-    free(instance->words);
+    set_words(topology, instance, NULL);
     free(instance->health_message);
     free(instance);
     node_left(topology, node);
@@ -302,7 +319,7 @@ static void make_id(Topology *topology, Instance *instance) {
 static Instance *instance_new(Topology *topology, Node *node, char *words) {
     Instance *instance = xcalloc(1, sizeof *instance);
     instance->node = node;
-    instance->words = words;
+    set_words(topology, instance, words);
     instance->timer.fire = on_instance_timer;
     instance->interval_ms = TOPOLOGY_INTERVAL_MS;
     instance->stale_after = TOPOLOGY_STALE_AFTER;
@@ -429,9 +446,13 @@ static Status instance_need(Topology *topology, const RtRegisterServiceRequest *
                            "instance_id %.*s belongs to the service %.*s; another service needs "
                            "another instance_id",
                            SPAN_ARGS(request->instance_id), SPAN_ARGS(node_name(known->node)));
+    if (topology->words_held + words_size(words) > TOPOLOGY_WORDS_MAX)
+        return status_make(arena, STATUS_RESOURCE_EXHAUSTED,
+                           "instances say %zu MiB of themselves, and more is not kept: register "
+                           "with less metadata",
+                           TOPOLOGY_WORDS_MAX >> 20);
     if (known) {
-        free(known->words); /* equal in what it is found by */
-        known->words = words;
+        set_words(topology, known, words); /* equal in what it is found by */
         *ret = known;
         return status_ok();
     }

@@ -174,6 +174,7 @@ struct Topology {
     Map edges;           /* Edge by EdgeName */
     Map aliases;         /* Alias by name */
     bool ending;         /* all is being freed */
+    size_t words_held;   /* bytes of Instance.words, of all */
     uint64_t serial;     /* of the last node */
     uint64_t generation; /* grows when nodes or edges come or go */
     uint32_t mark;

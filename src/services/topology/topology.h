@@ -42,6 +42,7 @@ Topology *topology_of(Context *context);
 #define TOPOLOGY_LABELS_MAX    64
 #define TOPOLOGY_GAUGES_MAX    32
 #define TOPOLOGY_INSTANCES_MAX 2000000
+#define TOPOLOGY_WORDS_MAX     ((size_t)512 << 20) /* bytes that all instances say of themselves */
 #define TOPOLOGY_NODES_MAX     1000000
 #define TOPOLOGY_EDGES_MAX     500000
 #define TOPOLOGY_TARGETS_MAX   1000    /* distinct edges from one service */

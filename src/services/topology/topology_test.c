@@ -174,6 +174,10 @@ static void bad_registrations_are_refused(void **state) {
     assert_int_equal(kit_node_state(&kit, "a"), STALE);
     kit_pass(&kit, 1 * MILLI);
     assert_int_equal(kit_node_state(&kit, "a"), GONE);
+    assert_int_equal(kit.topology->words_held, 0);
+    kit.topology->words_held = TOPOLOGY_WORDS_MAX;
+    assert_int_equal(kit_register(&kit, &fast), STATUS_RESOURCE_EXHAUSTED);
+    kit.topology->words_held = 0;
     kit_done(&kit);
 }
 
