@@ -604,6 +604,42 @@ def case_configuration():
         assert (runtime.folder / "muster.yaml").read_text() == right
 
 
+def case_what_others_take_from_the_configuration():
+    """Timings of heartbeats change without a restart of anything; each probe counts, with its time."""
+    with project("""
+        services:
+          app:
+            command: sleep 1000
+            health_check: {type: exec, command: "true", interval: 100ms}
+        """) as runtime:
+        runtime.start()
+        pid = runtime.instance("app")["pid"]
+        registration = {"service_name": "app", "instance_id": "app-1.1"}
+
+        def node():
+            graph = runtime.call("TopologyService/GetTopology", include_instances=True)
+            (instance,) = graph["instances"]
+            return instance.get("heartbeat_interval_ms"), instance.get("timeout_multiplier")
+
+        def beats():
+            return runtime.call("HealthService/ListHeartbeats", service_name="app")["statistics"][0]
+
+        handle = runtime.call("TopologyService/RegisterService", **registration)
+        assert node() == (5000, 3), node()
+        eventually(lambda: int(beats()["beats_received"]) >= 5)
+        assert beats()["latency_max_ms"] > 0, beats()
+
+        timings = "topology: {heartbeat_interval: 7s, stale_after: 4, dead_after: 9}"
+        text = (runtime.folder / "muster.yaml").read_text()
+        text = text.replace("command: sleep 1000", f"command: sleep 1000\n    {timings}")
+        (runtime.folder / "muster.yaml").write_text(text)
+        runtime.call("ApplyConfiguration", revision="1")
+        eventually(lambda: node() == (5000, 9))
+        again = runtime.call("TopologyService/RegisterService", **registration)
+        assert again["service_id"] == handle["service_id"] and node() == (7000, 9), (again, node())
+        assert runtime.instance("app")["pid"] == pid
+
+
 def case_watching():
     """A watcher sees the present, then each change of state, in order."""
     with project("services: {a: {command: sleep 1000}, b: {command: sleep 1000, depends_on: [a]}}") as runtime:
