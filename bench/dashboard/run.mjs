@@ -193,7 +193,7 @@ async function scrollLogs() {
   try {
     const page = await browser.newPage({ viewport: { width: 1400, height: 860 } })
     await page.goto(`${synthetic.base}/logs`)
-    await page.getByText('No entry matches').waitFor()
+    await page.getByText('Nothing has been logged yet').waitFor()
     for (let sent = 0; sent < rows * 1.05; sent += 5000) {
       await synthetic.post(
         '/v1/log-entries',

@@ -98,6 +98,21 @@ try {
     await panel.getByText('Add').first().waitFor()
   })
 
+  await test('the first page is small', async () => {
+    const fresh = await browser.newContext()
+    const tab = await fresh.newPage()
+    let bytes = 0
+    tab.on('response', async (response) => {
+      if (response.request().method() === 'GET')
+        bytes += (await response.request().sizes()).responseBodySize
+    })
+    await tab.goto(`${base}/topology`)
+    await tab.locator(`.react-flow [data-service="${SERVER}"]`).waitFor()
+    await sleep(1000)
+    await fresh.close()
+    if (!(bytes > 100_000 && bytes <= 300_000)) throw new Error(`${bytes} bytes`)
+  })
+
   await test('a request leads from the graph to its logs across services', async () => {
     await page.getByRole('complementary').locator('a[href*="corr="]').first().click()
     await page.waitForURL(/logs\?corr=/)

@@ -1,6 +1,7 @@
 /** How a service was: a bar for each minute, hour or day. */
 import { dateTime, duration } from '@/data/format'
 import { HEALTH_TONE, TONE_COLOUR, TONE_TEXT } from '@/data/names'
+import { moveByArrows } from '@/design/roving'
 import { HealthState, type HealthSummary } from '@/gen/runtime/v1/health_pb'
 import { useText } from '@/i18n/text'
 
@@ -16,8 +17,8 @@ export function HealthBars({
 }) {
   const t = useText()
   return (
-    <div className="flex min-w-0 items-end gap-px" style={{ height }}>
-      {summaries.map((summary) => {
+    <div className="flex min-w-0 items-end gap-px" style={{ height }} onKeyDown={moveByArrows}>
+      {summaries.map((summary, at) => {
         const known = total(summary) > 0
         const worst = known ? summary.worstState : HealthState.HEALTH_UNKNOWN
         const tone = HEALTH_TONE[worst]
@@ -28,7 +29,7 @@ export function HealthBars({
           <button
             key={String(summary.startTime)}
             type="button"
-            tabIndex={-1}
+            tabIndex={onPick && at === summaries.length - 1 ? 0 : -1}
             title={words}
             aria-label={words}
             onClick={() => onPick?.(summary)}

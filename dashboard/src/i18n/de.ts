@@ -103,6 +103,7 @@ export const de: Record<TextKey, string> = {
   'topology.logs': 'Logs',
   'topology.rps': '{rps} /s',
   'topology.graph': 'Graph der Dienste',
+  'topology.nodeKeys': 'Die Eingabetaste öffnet diesen Dienst, die Pfeiltasten bewegen ihn.',
   'topology.miniMap': 'Übersicht des Graphen',
   'topology.edges': 'Verbindungen',
   'topology.legend': 'Legende',

@@ -101,6 +101,7 @@ export const en = {
   'topology.logs': 'Logs',
   'topology.rps': '{rps} /s',
   'topology.graph': 'Graph of the services',
+  'topology.nodeKeys': 'Enter opens this service, the arrow keys move it.',
   'topology.miniMap': 'Overview of the graph',
   'topology.edges': 'Connections',
   'topology.legend': 'Legend',

@@ -2,6 +2,7 @@
 import { logger } from '@/api/client'
 import { dateTime, timeOfDay } from '@/data/format'
 import { useAnswer } from '@/data/poll'
+import { moveByArrows } from '@/design/roving'
 import { LogLevel } from '@/gen/runtime/v1/logger_pb'
 import { useText } from '@/i18n/text'
 import type { LogView } from '@/pages/logs/log-store'
@@ -41,7 +42,12 @@ export function Histogram({
   const end = Number(value?.startTime ?? 0) + sums.length * Number(value?.intervalMs ?? 0)
   return (
     <div>
-      <div role="group" aria-label={t('logs.histogram')} className="flex h-11 items-end gap-px">
+      <div
+        role="group"
+        aria-label={t('logs.histogram')}
+        onKeyDown={moveByArrows}
+        className="flex h-11 items-end gap-px"
+      >
         {value?.buckets.map((bucket, at) => {
           const start = Number(value.startTime) + at * Number(value.intervalMs)
           const count = (level: LogLevel) => Number(bucket.counts[level] ?? 0)
@@ -53,7 +59,7 @@ export function Histogram({
             <button
               key={start}
               type="button"
-              tabIndex={-1}
+              tabIndex={at === sums.length - 1 ? 0 : -1}
               title={words}
               aria-label={words}
               onClick={() => pick(start, start + Number(value.intervalMs))}

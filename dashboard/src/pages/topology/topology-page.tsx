@@ -129,6 +129,10 @@ function Graph({ layout, drawn, view, query }: GraphProps) {
       <div className={`relative min-w-0 flex-1 ${hovered ? 'cursor-pointer' : ''}`}>
         <ReactFlow
           aria-label={t('topology.graph')}
+          ariaLabelConfig={{
+            'node.a11yDescription.default': t('topology.nodeKeys'),
+            'node.a11yDescription.keyboardDisabled': t('topology.nodeKeys'),
+          }}
           nodes={nodes}
           nodeTypes={NODE_TYPES}
           onNodesChange={onNodesChange}
