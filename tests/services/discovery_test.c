@@ -190,6 +190,7 @@ static void a_new_configuration_takes_effect(void **state) {
     assert_true(depends(&run, "s0", "s8"));
     assert_false(depends(&run, "s0", "s7"));
     end(&run);
+    config_enforce(&run.runtime.in_force, NULL);
 }
 
 int main(void) {
