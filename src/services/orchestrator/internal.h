@@ -375,8 +375,9 @@ void schedule_arm(Service *service);
 void schedule_resume(Service *service, Nanos next_run);
 void schedule_disarm(Service *service);
 
-/* Something runs; somebody wants to know. */
+/* Something runs; somebody watches; somebody has asked, and may do so again soon. */
 void resources_begin(Orchestrator *orchestrator);
+void resources_watched(Orchestrator *orchestrator);
 void resources_asked(Orchestrator *orchestrator);
 void resources_stop(Orchestrator *orchestrator);
 

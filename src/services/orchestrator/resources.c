@@ -127,11 +127,15 @@ void resources_begin(Orchestrator *orchestrator) {
         wheel_arm(wheel, timer, now + WATCHED / 10);
 }
 
+void resources_watched(Orchestrator *orchestrator) {
+    if (!orchestrator->looked_at)
+        look_at_self(orchestrator, world_now(orchestrator->world));
+    resources_begin(orchestrator);
+}
+
 void resources_asked(Orchestrator *orchestrator) {
     orchestrator->asked_at = world_now(orchestrator->world);
-    if (!orchestrator->looked_at)
-        look_at_self(orchestrator, orchestrator->asked_at);
-    resources_begin(orchestrator);
+    resources_watched(orchestrator);
 }
 
 void resources_stop(Orchestrator *orchestrator) {

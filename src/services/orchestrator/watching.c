@@ -147,5 +147,5 @@ void watching_serve(Orchestrator *orchestrator, Call *call, const RtWatchService
     }
     watch_serve(orchestrator->watch, call, &wanted);
     blob_unref(copy);
-    resources_asked(orchestrator);
+    resources_watched(orchestrator);
 }
