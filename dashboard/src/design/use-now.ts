@@ -1,11 +1,22 @@
-import { useEffect, useState } from 'react'
+/** The time, again every second: one clock for all that is shown. */
+import { useSyncExternalStore } from 'react'
 
-/** The time, again every so many milliseconds. */
-export function useNow(every: number): number {
-  const [now, setNow] = useState(Date.now())
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), every)
-    return () => clearInterval(timer)
-  }, [every])
-  return now
+let now = Date.now()
+let timer: ReturnType<typeof setInterval> | undefined
+const listeners = new Set<() => void>()
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener)
+  timer ??= setInterval(() => {
+    now = Date.now()
+    listeners.forEach((each) => each())
+  }, 1000)
+  return () => {
+    listeners.delete(listener)
+    if (listeners.size) return
+    clearInterval(timer)
+    timer = undefined
+  }
 }
+
+export const useNow = (): number => useSyncExternalStore(subscribe, () => now)

@@ -4,7 +4,6 @@ import { Link } from 'wouter'
 import { logger } from '@/api/client'
 import { useAnswer } from '@/data/poll'
 import { LogLevel } from '@/gen/runtime/v1/logger_pb'
-import type { ServiceStatus } from '@/gen/runtime/v1/service_pb'
 import { useText } from '@/i18n/text'
 
 export type ErrorCounts = ReadonlyMap<string, number>
@@ -33,13 +32,12 @@ export function useErrorCounts(): ErrorCounts {
   }, [value])
 }
 
-export function ErrorBadge({ service, errors }: { service: ServiceStatus; errors: ErrorCounts }) {
+export function ErrorBadge({ name, count }: { name: string; count: number }) {
   const t = useText()
-  const count = errors.get(service.name)
   if (!count) return null
   return (
     <Link
-      href={`/logs?filter=${encodeURIComponent(`service:${service.name} level>=error`)}`}
+      href={`/logs?filter=${encodeURIComponent(`service:${name} level>=error`)}`}
       title={t('services.errors', { count })}
       aria-label={t('services.errors', { count })}
       className="rounded-full bg-unhealthy/15 px-1.5 text-[11px] font-semibold text-unhealthy-text hover:bg-unhealthy/25"

@@ -1,9 +1,11 @@
 /** Services, a line each, in the order that one chooses. */
 import { ChevronDown, ChevronUp } from 'lucide-react'
+import { memo } from 'react'
 import { Link } from 'wouter'
 import { bytes, duration, number } from '@/data/format'
 import { RUNS } from '@/data/names'
 import { useQuery } from '@/data/query'
+import { useService } from '@/data/services'
 import { usageOf } from '@/data/usage'
 import { cx, ServiceSwatch, SparkLine } from '@/design/parts'
 import { useNow } from '@/design/use-now'
@@ -58,8 +60,12 @@ const COLUMNS: readonly Column[] = [
   },
 ]
 
-export const uptime = (service: ServiceStatus, now: number) =>
-  service.startedAtMs && RUNS.has(service.state) ? duration(now - Number(service.startedAtMs)) : '–'
+export function Uptime({ service }: { service: ServiceStatus }) {
+  const now = useNow()
+  return service.startedAtMs && RUNS.has(service.state)
+    ? duration(now - Number(service.startedAtMs))
+    : '–'
+}
 
 /** Sorted as the address says: `sort=cpu`, the other way round `sort=-cpu`. */
 function useSorted(services: readonly ServiceStatus[]) {
@@ -84,7 +90,6 @@ export function ServiceTable({
   errors: ErrorCounts
 }) {
   const t = useText()
-  const now = useNow(1000)
   const { sorted, sort, choose } = useSorted(services)
   return (
     <div className="overflow-x-auto rounded-card border border-line bg-surface shadow-card">
@@ -101,7 +106,7 @@ export function ServiceTable({
         </thead>
         <tbody>
           {sorted.map((service) => (
-            <Row key={service.name} service={service} errors={errors} now={now} />
+            <Row key={service.name} name={service.name} errors={errors.get(service.name) ?? 0} />
           ))}
         </tbody>
       </table>
@@ -143,15 +148,10 @@ function Heading({
   )
 }
 
-function Row({
-  service,
-  errors,
-  now,
-}: {
-  service: ServiceStatus
-  errors: ErrorCounts
-  now: number
-}) {
+/** Draws itself anew when its service changes: of many not all at once. */
+const Row = memo(function Row({ name, errors }: { name: string; errors: number }) {
+  const service = useService(name)
+  if (!service) return null
   const runs = RUNS.has(service.state)
   const usage = usageOf(service.name)
   return (
@@ -171,7 +171,7 @@ function Row({
             {service.name}
           </Link>
           {service.replicas > 1 && <span className="text-xs text-faint">×{service.replicas}</span>}
-          <ErrorBadge service={service} errors={errors} />
+          <ErrorBadge name={name} count={errors} />
           {service.namespace && (
             <span className="ml-auto pl-3 text-xs text-faint">{service.namespace}</span>
           )}
@@ -204,7 +204,9 @@ function Row({
         {runs && service.memoryBytes ? bytes(service.memoryBytes) : '–'}
       </td>
       <td className="text-right">{service.restarts || '–'}</td>
-      <td className="text-right whitespace-nowrap">{uptime(service, now)}</td>
+      <td className="text-right whitespace-nowrap">
+        <Uptime service={service} />
+      </td>
       <td>
         <span className="flex justify-end">
           <ServiceActions service={service} compact />
@@ -212,4 +214,4 @@ function Row({
       </td>
     </tr>
   )
-}
+})

@@ -11,12 +11,11 @@ import { useServices } from '@/data/services'
 import { NARROW, useMedia } from '@/design/media'
 import { fits, PageBody, PageHead } from '@/design/page'
 import { Button, Command, Empty, Refused, ServiceSwatch, Tabs } from '@/design/parts'
-import { useNow } from '@/design/use-now'
 import { ServiceState, type ServiceStatus } from '@/gen/runtime/v1/service_pb'
 import { useText } from '@/i18n/text'
 import { ErrorBadge, type ErrorCounts, useErrorCounts } from '@/pages/services/error-badge'
 import { ServiceActions } from '@/pages/services/service-actions'
-import { ServiceTable, uptime } from '@/pages/services/service-table'
+import { ServiceTable, Uptime } from '@/pages/services/service-table'
 import { ServiceView } from '@/pages/services/service-view'
 import { StartUp } from '@/pages/services/start-up'
 import { StatePill } from '@/pages/services/state-pill'
@@ -121,7 +120,6 @@ function AllActions() {
 
 function Cards({ services, errors }: { services: readonly ServiceStatus[]; errors: ErrorCounts }) {
   const t = useText()
-  const now = useNow(1000)
   return (
     <ul className="grid grid-cols-[repeat(auto-fill,minmax(17rem,1fr))] gap-3">
       {services.map((service) => (
@@ -138,7 +136,7 @@ function Cards({ services, errors }: { services: readonly ServiceStatus[]; error
             >
               {service.label || service.name}
             </Link>
-            <ErrorBadge service={service} errors={errors} />
+            <ErrorBadge name={service.name} count={errors.get(service.name) ?? 0} />
             {service.namespace && <span className="text-xs text-faint">{service.namespace}</span>}
           </span>
           <span className="flex flex-wrap items-center gap-2">
@@ -153,7 +151,9 @@ function Cards({ services, errors }: { services: readonly ServiceStatus[]; error
               <>
                 <span>{number(service.cpuPercent, 1)} %</span>
                 <span>{bytes(service.memoryBytes)}</span>
-                <span title={t('services.uptime')}>{uptime(service, now)}</span>
+                <span title={t('services.uptime')}>
+                  <Uptime service={service} />
+                </span>
               </>
             )}
             <span className="ml-auto flex">

@@ -7,14 +7,7 @@ import { useText } from '@/i18n/text'
 /** What it waits for: somebody, which leads there, or a while. */
 export function Waiting({ service }: { service: ServiceStatus }) {
   const t = useText()
-  const now = useNow(1000)
-  const pause = Number(service.nextStartMs) - now
-  if (service.state === ServiceState.BACKING_OFF && pause > 0)
-    return (
-      <span className="text-xs text-muted">
-        {t('services.nextStart', { time: duration(pause) })}
-      </span>
-    )
+  if (service.state === ServiceState.BACKING_OFF) return <Pause until={service.nextStartMs} />
   if (service.waitingFor.length === 0) return null
   return (
     <span className="text-xs text-muted">
@@ -31,5 +24,14 @@ export function Waiting({ service }: { service: ServiceStatus }) {
         </span>
       ))}
     </span>
+  )
+}
+
+function Pause({ until }: { until: bigint }) {
+  const t = useText()
+  const time = Number(until) - useNow()
+  if (time <= 0) return null
+  return (
+    <span className="text-xs text-muted">{t('services.nextStart', { time: duration(time) })}</span>
   )
 }
