@@ -100,8 +100,8 @@ void log_tick_run(LogActor *actor, LogTask *task) {
         actor->tidying = true;
     if (actor->tidying)
         again |= tidy(actor);
-    tick->again = again || actor->dirty || actor->untidy || log_store_waiting(actor->store) ||
-                  actor->failed;
+    tick->again =
+        again || actor->dirty || actor->untidy || log_store_waiting(actor->store) || actor->failed;
     tick->failed = actor->failed;
     tick->broken = actor->broken ? SPAN("a sync of the logs' segments failed: what is on the disk "
                                         "is not known; start the runtime again")
