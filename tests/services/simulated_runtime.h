@@ -166,6 +166,7 @@ static inline void runtime_init(SimulatedRuntime *runtime, Simulation *simulatio
 
 /* After its end, and that of the simulation. */
 static inline void runtime_done(SimulatedRuntime *runtime) {
+    config_enforce(&runtime->in_force, NULL);
     files_vfs_unregister("files");
     simulated_disk_free(runtime->disk);
 }
