@@ -634,16 +634,18 @@ def test_a_schedule_is_ready():
 
 
 def test_down_tells_who_is_waited_for():
-    text = "services:\n  stubborn:\n    command: [sh, -c, \"trap '' TERM; echo here; while true; do sleep 0.1; done\"]\n" \
+    text = "services:\n  stubborn:\n    command: \"trap '' TERM; touch here; while true; do sleep 0.1; done\"\n" \
            "    stop: { timeout: 3s }\n"
     with project(text) as p:
+        here = p.folder / "here"
         p.up()
-        while "here" not in p.run("attach", "--once", "stubborn").out:
+        while not here.exists():
             time.sleep(0.02)
         shown = p.run("down").out
         assert re.search(r"stubborn: waited for since .*sh \(pid \d+\)", shown), shown
+        here.unlink()
         p.up()
-        while "here" not in p.run("attach", "--once", "stubborn").out:
+        while not here.exists():
             time.sleep(0.02)
         assert "what is left is killed" in p.run("down", "--timeout", "100ms").out
 

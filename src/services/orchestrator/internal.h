@@ -202,6 +202,7 @@ struct Orchestrator {
     Map by_name;               /* Service */
     Map children;              /* Child, by the process's id */
     Link lives;                /* Life */
+    ARRAY(char *) ended;       /* ids of processes that are not needed any more: lives_release */
     Link actions;              /* Action */
     Link lines;                /* LineWatch of lines.c */
     FolderWatch *folders;      /* NULL: no service watches any */
@@ -315,6 +316,8 @@ void checker_stop(Instance *instance);
 
 Life *life_new(Instance *instance);
 Life *life_restore(Instance *instance, int64_t run, const ProcessInfo *info);
+/* Its end is noted: only what it wrote is still to be taken. */
+void life_take_rest(Service *service, uint32_t replica, int64_t run, const ProcessInfo *info);
 /* Its process runs, or did, and the host knows it. */
 void life_adopt(Life *life, const ProcessInfo *info);
 void life_ended(Life *life, const ProcessInfo *info);
@@ -330,6 +333,8 @@ uint16_t life_port(const Life *life, Span name);
 /* Whose child it is; NULL for a helper's. */
 Instance *life_instance_of(const Child *child);
 void lives_abandon(Orchestrator *orchestrator);
+/* At the end of a turn, when what happened in it is noted. */
+void lives_release(Orchestrator *orchestrator);
 
 /* ---- launch.c, ports.c ---- */
 

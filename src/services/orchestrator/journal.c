@@ -18,10 +18,19 @@ typedef struct Change {
     Blob *value; /* NULL: deleted */
 } Change;
 
+typedef struct Waiter {
+    uint64_t commit; /* which it waits for, with all before it; UINT64_MAX: not known yet */
+    void (*done)(void *owner, Span text);
+    void *owner;
+    char *text;
+} Waiter;
+
 struct Journal {
     World *world;
     Store *store;
     ARRAY(Change) pending;
+    ARRAY(Waiter) waiters;     /* in the order in which they are called */
+    uint64_t begun, committed; /* transactions; the store answers them in their order */
     Task flush;
     Timer retry;
     bool failing; /* the last transaction was not written */
@@ -30,6 +39,20 @@ struct Journal {
 static void change_done(Change *change) {
     free(change->key);
     blob_unref(change->value);
+}
+
+/* Calls those that wait for no more than `commits`. They do not come back to the journal. */
+static void call_waiters(Journal *journal, uint64_t commits) {
+    size_t called = 0;
+    while (called < journal->waiters.count && journal->waiters.items[called].commit <= commits) {
+        Waiter *waiter = &journal->waiters.items[called];
+        waiter->done(waiter->owner, span_of(waiter->text));
+        free(waiter->text);
+        called++;
+    }
+    journal->waiters.count -= called;
+    memmove(journal->waiters.items, journal->waiters.items + called,
+            journal->waiters.count * sizeof *journal->waiters.items);
 }
 
 static void on_committed(void *owner, const StoreResult *result) {
@@ -43,6 +66,8 @@ static void on_committed(void *owner, const StoreResult *result) {
     if (!failing && journal->failing)
         log_info("what happens to services is written down again");
     journal->failing = failing;
+    journal->committed++;
+    call_waiters(journal, journal->committed);
 }
 
 /* Commits up to BATCH changes; false when the store takes no more for now. */
@@ -58,8 +83,10 @@ static bool commit_batch(Journal *journal) {
         };
     }
     StoreTxn txn = {.then = ops, .then_count = count};
-    if (store_commit(journal->store, &txn, on_committed, journal) == -EBUSY)
+    int error = store_commit(journal->store, &txn, on_committed, journal);
+    if (error == -EBUSY)
         return false;
+    journal->begun += error == 0; /* else nobody answers */
     for (size_t i = 0; i < count; i++)
         change_done(&journal->pending.items[i]);
     journal->pending.count -= count;
@@ -75,6 +102,10 @@ static void flush(Journal *journal) {
                       world_now(journal->world) + RETRY);
             return;
         }
+    for (size_t i = 0; i < journal->waiters.count; i++)
+        if (journal->waiters.items[i].commit == UINT64_MAX)
+            journal->waiters.items[i].commit = journal->begun;
+    call_waiters(journal, journal->committed);
 }
 
 static void on_flush(Task *task) {
@@ -102,6 +133,8 @@ void journal_free(Journal *journal) {
             ;
         store_forget(journal->store, journal);
     }
+    call_waiters(journal, UINT64_MAX);
+    array_done(&journal->waiters);
     world_undefer(&journal->flush);
     wheel_cancel(world_wheel(journal->world), &journal->retry);
     for (size_t i = 0; i < journal->pending.count; i++)
@@ -145,4 +178,12 @@ void journal_put(Journal *journal, Span key, const SchemaMessage *type, const vo
 void journal_delete(Journal *journal, Span key) {
     if (journal->store)
         add(journal, key, NULL);
+}
+
+void journal_after(Journal *journal, void (*done)(void *owner, Span text), void *owner, Span text) {
+    char *copy = xcalloc(1, text.len + 1);
+    memcpy(copy, text.ptr, text.len);
+    *array_push(&journal->waiters) = (Waiter){UINT64_MAX, done, owner, copy};
+    if (!timer_is_armed(&journal->retry))
+        world_defer(journal->world, &journal->flush);
 }

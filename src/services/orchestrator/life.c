@@ -41,9 +41,28 @@ static void set_record(Life *life, const Instance *instance) {
 
 /* ---- its end, piece by piece ---- */
 
+static void release(void *owner, Span id) {
+    Orchestrator *orchestrator = owner;
+    process_release(orchestrator->host, id);
+}
+
+/* How they ended is noted by now: the keeper is to forget it once that is on the disk. */
+void lives_release(Orchestrator *orchestrator) {
+    for (size_t i = 0; i < orchestrator->ended.count; i++) {
+        journal_after(orchestrator->journal, release, orchestrator,
+                      span_of(orchestrator->ended.items[i]));
+        free(orchestrator->ended.items[i]);
+    }
+    orchestrator->ended.count = 0;
+}
+
 static void life_free(Life *life) {
-    if (life->spawned)
+    if (life->spawned && life->orchestrator->closing) { /* nobody is to find it any more */
         process_release(life->orchestrator->host, span_of(life->child.id));
+    } else if (life->spawned) {
+        *array_push(&life->orchestrator->ended) = strdup(life->child.id);
+        orchestrator_touch(life->orchestrator);
+    }
     orchestrator_remove_child(life->orchestrator, &life->child);
     list_remove(&life->link);
     array_done(&life->ports);
@@ -320,18 +339,24 @@ uint16_t life_port(const Life *life, Span name) {
 
 /* ---- beginning ---- */
 
-static Life *life_new_as(Instance *instance, int64_t run, Span id) {
-    Service *service = instance->service;
+static Life *life_make(Service *service, uint32_t replica, int64_t run, Span id) {
     Life *life = xcalloc(1, sizeof *life);
     Span name = service->config->name;
     life->child.ops = &OPS;
     memcpy(life->child.id, id.ptr, id.len);
     life->orchestrator = service->orchestrator;
-    life->instance = instance;
     life->service = xcalloc(1, name.len + 1);
     memcpy(life->service, name.ptr, name.len);
-    life->replica = instance->replica;
+    life->replica = replica;
     life->run = run;
+    list_push_back(&service->orchestrator->lives, &life->link);
+    orchestrator_add_child(service->orchestrator, &life->child);
+    return life;
+}
+
+static Life *life_new_as(Instance *instance, int64_t run, Span id) {
+    Life *life = life_make(instance->service, instance->replica, run, id);
+    life->instance = instance;
     instance->life = life;
     instance->run = run;
     instance->ended_well = instance->was_ready = false;
@@ -339,8 +364,6 @@ static Life *life_new_as(Instance *instance, int64_t run, Span id) {
     buf_clear(&instance->service_id);
     buf_clear(&instance->last_id);
     buf_add(&instance->last_id, id);
-    list_push_back(&service->orchestrator->lives, &life->link);
-    orchestrator_add_child(service->orchestrator, &life->child);
     set_record(life, instance);
     return life;
 }
@@ -366,6 +389,15 @@ Life *life_restore(Instance *instance, int64_t run, const ProcessInfo *info) {
         instance->service->runs = run;
     life->spawned = true;
     return life;
+}
+
+void life_take_rest(Service *service, uint32_t replica, int64_t run, const ProcessInfo *info) {
+    Life *life = life_make(service, replica, run, info->id);
+    life->spawned = life->running = life->exited = true;
+    if (run > service->runs)
+        service->runs = run;
+    capture(life, info);
+    life_leave(life);
 }
 
 void lives_abandon(Orchestrator *orchestrator) {

@@ -150,6 +150,8 @@ void orchestrator_free(Orchestrator *orchestrator) {
     helpers_free(orchestrator);
     world_undefer(&orchestrator->settle);
     history_free(orchestrator->history);
+    lives_release(orchestrator);
+    array_done(&orchestrator->ended);
     journal_free(orchestrator->journal);
     plan_done(&orchestrator->plan);
     array_done(&orchestrator->services);

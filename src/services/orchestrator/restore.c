@@ -172,13 +172,25 @@ static void end_stray(Orchestrator *orchestrator, const ProcessInfo *info) {
         process_release(orchestrator->host, info->id);
 }
 
-static void take(Orchestrator *orchestrator, const ProcessInfo *info) {
+/* It has ended, and that is noted: then, or of another life of its instance, which came later. */
+static bool is_past(const Service *service, const LaunchLabel *label, const ProcessInfo *info) {
+    const Instance *instance = service_instance(service, label->replica);
+    bool was_up = instance && instance_is_up(instance->noted);
+    return info->state == PROCESS_EXITED &&
+           (!instance || instance->life || label->run < instance->run ||
+            (label->run == instance->run && !was_up));
+}
+
+static void take(Orchestrator *orchestrator, const ProcessInfo *info, bool all_lost) {
     LaunchLabel label;
-    const Service *of = NULL;
-    if (launch_read_label(info->label, &label))
-        of = orchestrator_find(orchestrator, label.service);
-    uint32_t replicas = of ? of->replicas : 0;
-    Instance *instance = of ? instance_of_label(orchestrator, &label) : NULL;
+    bool known = launch_read_label(info->label, &label);
+    Service *service = known ? orchestrator_find(orchestrator, label.service) : NULL;
+    if (service && (all_lost || is_past(service, &label, info))) {
+        life_take_rest(service, label.replica, label.run, info);
+        return;
+    }
+    uint32_t replicas = service ? service->replicas : 0;
+    Instance *instance = service ? instance_of_label(orchestrator, &label) : NULL;
     if (!instance || instance->life) {
         end_stray(orchestrator, info);
         return;
@@ -246,14 +258,18 @@ static void go_on(Service *service, bool all_lost) {
 }
 
 /* Their names are noted first: who is taken may be released at once, which changes the list. */
-static void take_all(Orchestrator *orchestrator) {
+static void take_all(Orchestrator *orchestrator, bool all_lost) {
     ARRAY(Span) ids = {0};
     Arena arena = {0};
     size_t at = 0;
     for (const ProcessInfo *info; (info = process_next(orchestrator->host, &at));)
         *array_push(&ids) = arena_copy(&arena, info->id);
-    for (size_t i = 0; i < ids.count; i++)
-        take(orchestrator, process_find(orchestrator->host, ids.items[i]));
+    for (int ended = 0; ended < 2; ended++) /* who lives has its place before who has left it */
+        for (size_t i = 0; i < ids.count; i++) {
+            const ProcessInfo *info = process_find(orchestrator->host, ids.items[i]);
+            if (info && (info->state == PROCESS_EXITED) == (ended != 0))
+                take(orchestrator, info, all_lost);
+        }
     array_done(&ids);
     arena_done(&arena);
 }
@@ -261,7 +277,7 @@ static void take_all(Orchestrator *orchestrator) {
 static void restore(Orchestrator *orchestrator) {
     bool all_lost = is_all_lost(orchestrator);
     if (orchestrator->host)
-        take_all(orchestrator);
+        take_all(orchestrator, all_lost);
     for (size_t s = 0; s < orchestrator->services.count; s++)
         go_on(orchestrator->services.items[s], all_lost);
     orchestrator->knows = true;

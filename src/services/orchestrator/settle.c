@@ -158,6 +158,7 @@ static void settle(Task *task) {
     actions_settle(orchestrator);
     services_drop_removed(orchestrator);
     services_tell(orchestrator);
+    lives_release(orchestrator);
 }
 
 void orchestrator_touch(Orchestrator *orchestrator) {
