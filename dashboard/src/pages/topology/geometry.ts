@@ -140,6 +140,8 @@ const LABEL_SHARES = [0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73]
 const MANY_LABELS = 250
 /** Up to so many edges every label is shown, upon others if need be. */
 const FEW_LABELS = 60
+/** With more there is room for none, and looking for it takes longer than a frame. */
+const MOST_LABELS = 600
 
 /**
  * Places for labels, one a curve, as shares of the way: upon no node and no other label; undefined
@@ -149,6 +151,7 @@ export function labelShares(
   curves: readonly Curve[],
   nodes: readonly Point[],
 ): (number | undefined)[] {
+  if (curves.length > MOST_LABELS) return curves.map(() => undefined)
   const shares = curves.length > MANY_LABELS ? LABEL_SHARES.slice(0, 2) : LABEL_SHARES
   const instead = curves.length > FEW_LABELS ? undefined : 0.5
   const taken: Point[] = []
