@@ -101,14 +101,14 @@ try {
   await test('the first page is small', async () => {
     const fresh = await browser.newContext()
     const tab = await fresh.newPage()
-    let bytes = 0
-    tab.on('response', async (response) => {
-      if (response.request().method() === 'GET')
-        bytes += (await response.request().sizes()).responseBodySize
+    const files = []
+    tab.on('response', (response) => {
+      if (response.request().method() === 'GET') files.push(response.request().sizes())
     })
     await tab.goto(`${base}/topology`)
     await tab.locator(`.react-flow [data-service="${SERVER}"]`).waitFor()
     await sleep(1000)
+    const bytes = (await Promise.all(files)).reduce((sum, file) => sum + file.responseBodySize, 0)
     await fresh.close()
     if (!(bytes > 100_000 && bytes <= 300_000)) throw new Error(`${bytes} bytes`)
   })
