@@ -11,6 +11,14 @@ typedef int64_t Nanos;
 #define NANOS_PER_MILLI  INT64_C(1000000)
 #define NANOS_PER_SECOND INT64_C(1000000000)
 
+/* What a peer gives in milliseconds; beyond what Nanos hold, the last that they do. */
+static inline Nanos nanos_of_millis(int64_t millis) {
+    Nanos nanos;
+    if (__builtin_mul_overflow(millis, NANOS_PER_MILLI, &nanos))
+        return millis < 0 ? INT64_MIN : INT64_MAX;
+    return nanos;
+}
+
 Nanos clock_wall(void);
 Nanos clock_monotonic(void);
 

@@ -159,6 +159,12 @@ static void wall_time_is_the_systems(void **state) {
     assert_true(wall <= ((Nanos)time(NULL) + 2) * NANOS_PER_SECOND);
 }
 
+static void milliseconds_stay_within(void **state) {
+    assert_int_equal(nanos_of_millis(-5), -5 * NANOS_PER_MILLI);
+    assert_true(nanos_of_millis(INT64_MAX) == INT64_MAX);
+    assert_true(nanos_of_millis(INT64_MIN) == INT64_MIN);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_the_c_library),
@@ -167,6 +173,7 @@ int main(void) {
         cmocka_unit_test(refuses_the_rest),
         cmocka_unit_test(leap_days_of_all_years),
         cmocka_unit_test(monotonic_time_does_not_step_back),
+        cmocka_unit_test(milliseconds_stay_within),
         cmocka_unit_test(wall_time_is_the_systems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,9 +184,9 @@ int filter_of_query(const RtLogQuery *query, Nanos now, Filter **ret_filter,
     Filter *filter = filter_new();
     ADD_COMMON(filter, query);
     if (query->start_time)
-        add_number(filter, FILTER_TIME, FILTER_GREATER_EQUAL, query->start_time * NANOS_PER_MILLI);
+        add_number(filter, FILTER_TIME, FILTER_GREATER_EQUAL, nanos_of_millis(query->start_time));
     if (query->end_time)
-        add_number(filter, FILTER_TIME, FILTER_LESS, query->end_time * NANOS_PER_MILLI);
+        add_number(filter, FILTER_TIME, FILTER_LESS, nanos_of_millis(query->end_time));
     if (query->run)
         add_number(filter, FILTER_RUN, FILTER_EQUAL, query->run);
     int r = query->regex.len ? add_regex(filter, query->regex, ret_error) : 0;

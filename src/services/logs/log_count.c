@@ -101,9 +101,9 @@ LogSearcher *log_histogram_new(Filter *filter, const RtGetLogHistogramRequest *r
     struct LogCount *count = searcher->count = count_new();
     count->buckets = request->buckets > 0 ? (uint32_t)request->buckets : BUCKETS_DEFAULT;
     if (request->query && request->query->start_time > 0)
-        count->start = request->query->start_time * NANOS_PER_MILLI;
+        count->start = nanos_of_millis(request->query->start_time);
     count->end = request->query && request->query->end_time > 0
-                     ? request->query->end_time * NANOS_PER_MILLI
+                     ? nanos_of_millis(request->query->end_time)
                      : now + NANOS_PER_MILLI;
     count->counts = xcalloc(count->buckets, sizeof *count->counts);
     searcher->search.glance = true;
@@ -120,7 +120,7 @@ static void divide(LogActor *actor, struct LogCount *count) {
     count->start -= count->start % NANOS_PER_MILLI;
     Nanos length = count->end - count->start;
     Nanos unit = (Nanos)count->buckets * NANOS_PER_MILLI;
-    count->interval = (length + unit - 1) / unit * NANOS_PER_MILLI;
+    count->interval = (length / unit + (length % unit > 0)) * NANOS_PER_MILLI;
     if (!count->interval)
         count->interval = NANOS_PER_MILLI;
 }
