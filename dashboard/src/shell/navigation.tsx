@@ -80,7 +80,7 @@ export function Header({
         <span className="sr-only lg:not-sr-only">{t('shell.palette')}</span>
         <kbd
           aria-hidden
-          className="hidden rounded border border-line px-1 text-[10.5px] font-medium text-faint lg:inline"
+          className="hidden rounded border border-line px-1 font-sans text-[10.5px] font-medium text-faint lg:inline"
         >
           Ctrl K
         </kbd>
