@@ -1,7 +1,9 @@
 #include "base/array.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -29,4 +31,12 @@ void array_done_(void *array) {
     AnyArray *any = array;
     free(any->items);
     *any = (AnyArray){0};
+}
+
+void array_remove_(void *items, size_t *count, size_t at, size_t n, size_t size) {
+    assert(at <= *count && n <= *count - at);
+    if (n)
+        memmove((char *)items + at * size, (char *)items + (at + n) * size,
+                (*count - at - n) * size);
+    *count -= n;
 }

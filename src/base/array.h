@@ -24,5 +24,15 @@ void array_grow(void *array, size_t size, size_t more);
         &array_->items[array_->count++];                                                           \
     })
 
+/* Takes out `n` elements from the one with index `at` on; the others keep their order. What they own
+ * is to be released first. An empty array has no address, which memmove(3) does not allow: this is
+ * where that is thought of. */
+#define array_remove(array, at, n)                                                                 \
+    ({                                                                                             \
+        __auto_type array_ = (array);                                                              \
+        array_remove_(array_->items, &array_->count, (at), (n), sizeof *array_->items);            \
+    })
+void array_remove_(void *items, size_t *count, size_t at, size_t n, size_t size);
+
 void array_done_(void *array);
 #define array_done(array) array_done_(array)

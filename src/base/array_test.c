@@ -29,6 +29,24 @@ static void elements_of_any_size(void **state) {
     array_done(&odds);
 }
 
+static void the_others_keep_their_order(void **state) {
+    (void)state;
+    ARRAY(int) numbers = {0};
+    array_remove(&numbers, 0, 0);
+    for (int i = 0; i < 10; i++)
+        *array_push(&numbers) = i;
+    array_remove(&numbers, 0, 2);
+    array_remove(&numbers, 3, 4);
+    array_remove(&numbers, 3, 1);
+    array_remove(&numbers, numbers.count, 0);
+    assert_int_equal(numbers.count, 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(numbers.items[i], i + 2);
+    array_remove(&numbers, 0, 3);
+    assert_int_equal(numbers.count, 0);
+    array_done(&numbers);
+}
+
 static void grow_makes_room_ahead(void **state) {
     (void)state;
     ARRAY(int) numbers = {0};
@@ -49,6 +67,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(elements_keep_their_values),
         cmocka_unit_test(elements_of_any_size),
+        cmocka_unit_test(the_others_keep_their_order),
         cmocka_unit_test(grow_makes_room_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,8 +67,7 @@ static ssize_t send_piece(Channel *channel) {
     ssize_t sent = sendmsg(channel->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent > 0 && now) {
         close_all(first->fds, first->count);
-        channel->parcels.count--;
-        memmove(first, first + 1, channel->parcels.count * sizeof *first);
+        array_remove(&channel->parcels, 0, 1);
     }
     return sent;
 }
@@ -136,10 +135,7 @@ int channel_receive(Channel *channel, bool wait) {
 static void drop_fds(Channel *channel) {
     unsigned taken = channel->fds_taken;
     close_all(channel->fds.items, taken);
-    channel->fds.count -= taken;
-    if (taken)
-        memmove(channel->fds.items, channel->fds.items + taken,
-                channel->fds.count * sizeof *channel->fds.items);
+    array_remove(&channel->fds, 0, taken);
     channel->fds_taken = 0;
 }
 

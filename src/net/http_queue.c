@@ -60,9 +60,7 @@ static void drop_segment(HttpQueue *queue) {
     if (left == 0) {
         queue->segments.count = queue->first = 0;
     } else if (queue->first >= 64 && queue->first >= left) {
-        memmove(queue->segments.items, queue->segments.items + queue->first,
-                left * sizeof *queue->segments.items);
-        queue->segments.count = left;
+        array_remove(&queue->segments, 0, queue->first);
         queue->first = 0;
     }
 }

@@ -19,8 +19,7 @@ static void drop_extents(SegmentStream *stream, size_t count) {
         int64_t bytes = next - items[i].offset; /* of which some may never have come */
         items[i].segment->dead += bytes < raw ? bytes : raw;
     }
-    stream->extents.count -= count;
-    memmove(items, items + count, stream->extents.count * sizeof *items);
+    array_remove(&stream->extents, 0, count);
     const SegmentOptions *options = &stream->store->options;
     if (options->dropped)
         options->dropped(options->owner, stream, segment_stream_first(stream));

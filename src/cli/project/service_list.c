@@ -30,9 +30,7 @@ static void drop(ServiceList *list, size_t index) {
     ServiceItem *item = list->items.items[index];
     arena_done(&item->arena);
     free(item);
-    list->items.count--;
-    memmove(&list->items.items[index], &list->items.items[index + 1],
-            (list->items.count - index) * sizeof(ServiceItem *));
+    array_remove(&list->items, index, 1);
 }
 
 static void clear(ServiceList *list) {

@@ -264,12 +264,7 @@ size_t timeline_outdated(const Timeline *timeline, RtHealthResolution r, int64_t
 }
 
 void timeline_drop(Timeline *timeline, RtHealthResolution r, size_t count) {
-    assert(count <= timeline->slots[r].count);
-    if (!count)
-        return;
-    timeline->slots[r].count -= count;
-    memmove(timeline->slots[r].items, timeline->slots[r].items + count,
-            timeline->slots[r].count * sizeof(TimeSlot));
+    array_remove(&timeline->slots[r], 0, count);
 }
 
 size_t timeline_outdated_incidents(const Timeline *timeline, int64_t now) {
@@ -288,9 +283,5 @@ void timeline_drop_incidents(Timeline *timeline, size_t count) {
         free(timeline->incidents.items[i].message);
         free(timeline->incidents.items[i].service_id);
     }
-    if (!count)
-        return;
-    timeline->incidents.count -= count;
-    memmove(timeline->incidents.items, timeline->incidents.items + count,
-            timeline->incidents.count * sizeof(Incident));
+    array_remove(&timeline->incidents, 0, count);
 }

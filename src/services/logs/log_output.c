@@ -63,9 +63,7 @@ static void add_life(LogActor *actor, Output *output, LogSourceName *name) {
         return;
     if (output->lives.count == LIVES_MAX) {
         log_store_keep_source(actor->store, output->lives.items[0], false);
-        memmove(output->lives.items, output->lives.items + 1,
-                (LIVES_MAX - 1) * sizeof *output->lives.items);
-        output->lives.count--;
+        array_remove(&output->lives, 0, 1);
     }
     *array_push(&output->lives) = name;
     log_store_keep_source(actor->store, name, true);

@@ -105,9 +105,7 @@ void log_store_keep_source(LogStore *store, LogSourceName *source, bool keep) {
     size_t at = 0;
     while (store->kept.items[at] != item)
         at++;
-    memmove(&store->kept.items[at], &store->kept.items[at + 1],
-            (store->kept.count - at - 1) * sizeof(LogSourceItem *));
-    store->kept.count--;
+    array_remove(&store->kept, at, 1);
 }
 
 uint16_t log_store_number(LogStore *store, LogSourceName *source) {
@@ -340,11 +338,7 @@ static void forget_blocks(LogStore *store) {
         log_store_unload(store, block);
         gone++;
     }
-    if (!gone)
-        return;
-    memmove(store->sealed_blocks.items, store->sealed_blocks.items + gone,
-            (store->sealed_blocks.count - gone) * sizeof(SealedBlock));
-    store->sealed_blocks.count -= gone;
+    array_remove(&store->sealed_blocks, 0, gone);
 }
 
 int log_store_tidy(LogStore *store, Nanos wall) {

@@ -50,9 +50,7 @@ static void call_waiters(Journal *journal, uint64_t commits) {
         free(waiter->text);
         called++;
     }
-    journal->waiters.count -= called;
-    memmove(journal->waiters.items, journal->waiters.items + called,
-            journal->waiters.count * sizeof *journal->waiters.items);
+    array_remove(&journal->waiters, 0, called);
 }
 
 static void on_committed(void *owner, const StoreResult *result) {
@@ -89,9 +87,7 @@ static bool commit_batch(Journal *journal) {
     journal->begun += error == 0; /* else nobody answers */
     for (size_t i = 0; i < count; i++)
         change_done(&journal->pending.items[i]);
-    journal->pending.count -= count;
-    memmove(journal->pending.items, journal->pending.items + count,
-            journal->pending.count * sizeof *journal->pending.items);
+    array_remove(&journal->pending, 0, count);
     return true;
 }
 
@@ -154,8 +150,7 @@ static void add(Journal *journal, Span key, Blob *value) {
     }
     if (journal->pending.count == PENDING_MAX) {
         change_done(&journal->pending.items[0]);
-        memmove(journal->pending.items, journal->pending.items + 1,
-                --journal->pending.count * sizeof *journal->pending.items);
+        array_remove(&journal->pending, 0, 1);
     }
     char *copy = xmalloc(key.len + 1);
     memcpy(copy, key.ptr, key.len);
