@@ -242,8 +242,15 @@ static void test_with_a_thread(void **state) {
     assert_int_equal(system(command), 0);
 }
 
+static void kept_free(LogReaderReply *kept) {
+    if (kept)
+        buf_done(&kept->messages);
+    free(kept);
+}
+
 static void on_kept(LogReader *reader, LogReaderReply *reply) {
     LogReaderReply **kept = reader->owner;
+    kept_free(*kept); /* several come at once */
     *kept = reply;
     world_stop(reader->logs->world);
 }
@@ -279,11 +286,8 @@ static void test_end_with_queries_under_way(void **state) {
     }
     assert_non_null(kept[0]);
     logs_close(logs);
-    for (size_t i = 0; i < 8; i++) {
-        if (kept[i])
-            buf_done(&kept[i]->messages);
-        free(kept[i]);
-    }
+    for (size_t i = 0; i < 8; i++)
+        kept_free(kept[i]);
     world_free(world);
     buf_done(&report);
     snprintf(command, sizeof command, "rm -r %s", folder);
