@@ -254,7 +254,7 @@ def measure_output(manager):
 
 
 def managers(built, cache):
-    """{peer: manager}; None where it cannot be installed."""
+    """{peer: manager}, each in a folder without a past; None where it cannot be installed."""
     found = {}
     for peer, make in (("muster", lambda folder: Muster(built, folder)),
                        ("supervisord", lambda folder: Supervisord(cache, folder)),
@@ -277,10 +277,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--idle", type=float, default=10)
     options = parser.parse_args()
-    found = managers(options.built.resolve(), (options.cache / "orchestrator").resolve())
-    missing = [peer for peer, manager in found.items() if manager is None] + ["process-compose"]
     values = {}
     for number in range(1, options.rounds + 1):
+        found = managers(options.built.resolve(), (options.cache / "orchestrator").resolve())
         for peer, manager in found.items():
             if manager is None:
                 continue
@@ -290,6 +289,7 @@ def main():
     table.progress("")
     rows = {row: {peer: statistics.median(runs) for peer, runs in by_peer.items()} for row, by_peer in values.items()}
     peers = [peer for peer, manager in found.items() if manager is not None]
+    missing = [peer for peer in found if peer not in peers] + ["process-compose"]
     if options.json:
         table.print_json("orchestrator", rows, peers, missing, options.rounds)
     else:
