@@ -605,6 +605,11 @@ def test_a_failure_is_shown():
         assert p.states()["web"] == "running"
         assert "exited with code 3" in p.run("ps").out
         assert "bad is failed" in p.run("wait", "bad", code=1).err
+        told = [(event["type"].removeprefix("SERVICE_EVENT_TYPE_"), event["actor"], event["message"])
+                for event in p.run("events", "bad", "--json", "-n", "50").lines()]
+        assert [who for what, who, _ in told if what == "STARTED"][0] == "cli", told
+        assert {who for what, who, _ in told if what in ("EXITED", "FAILED")} == {"runtime"}, told
+        assert all("exited with code 3" in why for what, who, why in told if what == "STARTED" and who == "runtime"), told
         p.run("wait", "--healthy", "web", "--timeout", "5s")
         assert "timed out: web is running" in p.run("wait", "--completed", "web", "--timeout", "200ms", code=4).err
         assert "no such service" in p.run("wait", "wbe", code=3).err

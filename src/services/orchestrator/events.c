@@ -60,7 +60,7 @@ static RtServiceEvent event_of(const Instance *instance, RtServiceEventType type
         .run = instance->run,
         .state = (int32_t)instance->state,
         .health = (int32_t)instance_health(instance->state),
-        .actor = buf_span(&instance->actor),
+        .actor = is_about_health(type) ? SPAN("health check") : buf_span(&instance->actor),
         .attempt = (int32_t)instance->attempts,
         .next_start_ms = instance->next_start / NANOS_PER_MILLI,
     };

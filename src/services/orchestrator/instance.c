@@ -346,6 +346,7 @@ void instance_exited(Instance *instance, const Ending *ending, Nanos lived) {
     describe_ending(ending, lived, &how);
     if (!asked) {
         well &= !has_left_others(instance, &how);
+        instance_explain(instance, SPAN("runtime"), "%.*s", SPAN_ARGS(buf_span(&how)));
         if (!well || service_restarts(instance->service->config, true))
             instance_fault(instance, "%.*s", SPAN_ARGS(buf_span(&how)));
     }
@@ -369,6 +370,8 @@ void instance_not_started(Instance *instance, bool worth_another_try) {
         record->stop_reason = arena_copy(&instance->life->arena, buf_span(&instance->error));
         life_put_record(instance->life);
     }
+    if (!asked)
+        instance_explain(instance, SPAN("runtime"), "%.*s", SPAN_ARGS(buf_span(&instance->error)));
     if (asked || worth_another_try) {
         decide(instance, false);
         instance_gone(instance);
