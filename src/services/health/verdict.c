@@ -9,6 +9,7 @@ RtHealthState health_of_process(RtServiceState state) {
     case RT_SERVICE_STATE_RUNNING:
     case RT_SERVICE_STATE_HEALTHY:
     case RT_SERVICE_STATE_ADOPTED:
+    case RT_SERVICE_STATE_COMPLETED:
         return RT_HEALTH_STATE_HEALTHY;
     case RT_SERVICE_STATE_UNHEALTHY:
     case RT_SERVICE_STATE_BACKING_OFF:
@@ -16,7 +17,6 @@ RtHealthState health_of_process(RtServiceState state) {
         return RT_HEALTH_STATE_UNHEALTHY;
     case RT_SERVICE_STATE_STOPPING:
     case RT_SERVICE_STATE_STOPPED:
-    case RT_SERVICE_STATE_COMPLETED:
     case RT_SERVICE_STATE_SKIPPED:
     case RT_SERVICE_STATE_UNSPECIFIED:
         break;

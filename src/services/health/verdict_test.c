@@ -6,6 +6,7 @@ static void test_process(void **state) {
     assert_int_equal(health_of_process(RT_SERVICE_STATE_STARTING), RT_HEALTH_STATE_STARTING);
     assert_int_equal(health_of_process(RT_SERVICE_STATE_RUNNING), RT_HEALTH_STATE_HEALTHY);
     assert_int_equal(health_of_process(RT_SERVICE_STATE_BACKING_OFF), RT_HEALTH_STATE_UNHEALTHY);
+    assert_int_equal(health_of_process(RT_SERVICE_STATE_COMPLETED), RT_HEALTH_STATE_HEALTHY);
     assert_int_equal(health_of_process(RT_SERVICE_STATE_STOPPED), RT_HEALTH_STATE_HEALTH_UNKNOWN);
     assert_int_equal(health_of_process(99), RT_HEALTH_STATE_HEALTH_UNKNOWN);
 }
