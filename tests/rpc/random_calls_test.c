@@ -269,8 +269,7 @@ static uint64_t whole_run(uint64_t seed, Weather weather, uint64_t *ret_trace) {
     run_calls(&run);
     uint64_t digest = check_calls(&run, weather == CUTTING);
     if (weather == FINE) {
-        /* A message's head gives its credit back at once: five bytes of 57. */
-        uint64_t half = 4 * HTTP_LIMITS.window / 2, slack = half / 5;
+        uint64_t half = 4 * HTTP_LIMITS.window / 2, slack = half / 20;
         assert_in_range(window, half - slack, 2 * half + slack);
         assert_in_range(measure_window(&run), half - slack, 2 * half + slack);
     }
